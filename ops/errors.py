@@ -1,0 +1,174 @@
+"""Every error that a person can meet, as one small tree.
+
+    StudioError
+    ├── NotFound            404  there is no such thing, or it is somebody else's
+    ├── Conflict            409  it cannot be done in the present state
+    ├── Invalid             422  what was asked for makes no sense; says which field
+    ├── Unauthorized        401  who are you?
+    ├── Forbidden           403  known, and not allowed
+    ├── LimitReached        429  a limit of this user or of sign-in attempts
+    ├── NodeUnavailable     503  no host can do it now
+    ├── BuildFailed         the build ended with an error; carries the log's last lines
+    ├── Unhealthy           the container did not become or stay healthy
+    ├── SourceError         the repository cannot be cloned or makes no app
+    └── PlatformError       500  one of our own servers answered something unexpected
+
+The tree is mapped once to HTTP (``to_problem``, RFC 9457) and once to Temporal
+(``to_application_error`` / ``from_failure``). Messages are never parsed: what travels is the type
+name and ``details``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+from temporalio.exceptions import ApplicationError
+
+
+class ErrorReport(BaseModel):
+    """What a person gets told: which stage, on which host, what happened, what to do."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stage: str | None = None
+    host: str | None = None
+    what: str
+    hint: str = ""
+    log_tail: list[str] = []
+
+
+class StudioError(Exception):
+    """Root of the tree. ``what`` is shown to people; ``hint`` says what they can do."""
+
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Something went wrong"
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        hint: str = "",
+        field: str | None = None,
+        host: str | None = None,
+        log_tail: list[str] | None = None,
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+        self.field = field
+        self.host = host
+        self.log_tail = log_tail or []
+
+    def report(self, stage: str | None = None, host: str | None = None) -> ErrorReport:
+        return ErrorReport(
+            stage=stage,
+            host=self.host or host,
+            what=self.what,
+            hint=self.hint,
+            log_tail=self.log_tail,
+        )
+
+
+class NotFound(StudioError):
+    status, title = 404, "Not found"
+
+
+class Conflict(StudioError):
+    status, title = 409, "Not possible now"
+
+
+class Invalid(StudioError):
+    status, title = 422, "Invalid input"
+
+
+class Unauthorized(StudioError):
+    status, title = 401, "Sign in first"
+
+
+class Forbidden(StudioError):
+    status, title = 403, "Not allowed"
+
+
+class LimitReached(StudioError):
+    status, title = 429, "Limit reached"
+
+
+class NodeUnavailable(StudioError):
+    status, title = 503, "No host is available"
+    retryable = True
+
+
+class BuildFailed(StudioError):
+    status, title = 422, "The build failed"
+
+
+class Unhealthy(StudioError):
+    status, title = 422, "The app did not become healthy"
+
+
+class SourceError(StudioError):
+    status, title = 422, "The source cannot be built"
+
+
+class PlatformError(StudioError):
+    status, title = 500, "A server of the platform failed"
+    retryable = True
+
+
+KINDS: dict[str, type[StudioError]] = {
+    kind.__name__: kind
+    for kind in (
+        NotFound,
+        Conflict,
+        Invalid,
+        Unauthorized,
+        Forbidden,
+        LimitReached,
+        NodeUnavailable,
+        BuildFailed,
+        Unhealthy,
+        SourceError,
+        PlatformError,
+    )
+}
+
+
+def to_problem(error: StudioError) -> dict[str, Any]:
+    """RFC 9457 problem details of an error."""
+    problem: dict[str, Any] = {
+        "type": f"urn:fun-ai-studio:{type(error).__name__}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.what,
+    }
+    if error.hint:
+        problem["hint"] = error.hint
+    if error.field:
+        problem["field"] = error.field
+    return problem
+
+
+def to_application_error(error: StudioError) -> ApplicationError:
+    """The same error as Temporal carries it; the report is its first detail."""
+    details = error.report().model_dump(mode="json") | {"field": error.field}
+    return ApplicationError(
+        error.what,
+        details,
+        type=type(error).__name__,
+        non_retryable=not error.retryable,
+    )
+
+
+def from_application_error(failure: ApplicationError) -> StudioError:
+    """The error of the tree that an ApplicationError carries (PlatformError when it is not ours)."""
+    kind = KINDS.get(failure.type or "", PlatformError)
+    details = failure.details[0] if failure.details and isinstance(failure.details[0], dict) else {}
+    return kind(
+        details.get("what") or failure.message,
+        hint=details.get("hint", ""),
+        field=details.get("field"),
+        host=details.get("host"),
+        log_tail=list(details.get("log_tail") or []),
+    )

@@ -1,0 +1,304 @@
+"""Settings: read once at the entry of a process, then passed in.
+
+Values come from the environment (``STUDIO_…``), then from ``$STUDIO_HOME/config.env``, then from
+the defaults here. Secrets are one file each below ``$STUDIO_HOME/secrets`` (mode 600) and are read
+by :func:`read_secret`, each process only its own.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ops.errors import PlatformError
+
+DEFAULT_HOME = Path("/var/lib/fun-ai-studio")
+
+
+class Ports(BaseModel):
+    """The ports of DESIGN.md's table, on one machine, with the platform's offset added."""
+
+    model_config = ConfigDict(frozen=True)
+
+    public: int = 8000
+    entry: int = 8080
+    gateway: int = 8081
+    gitea_http: int = 3000
+    gitea_ssh: int = 2222
+    mysql: int = 3306
+    postgres: int = 5432
+    mongo: int = 27017
+    registry: int = 5000
+    registry_metrics: int = 5001
+    workspace_node: int = 7001
+    deploy_control: int = 7002
+    runtime_agent: int = 7005
+    temporal: int = 7233
+    temporal_ui: int = 8233
+    temporal_metrics: int = 9103
+    prometheus: int = 9090
+    node_exporter: int = 9100
+    entry_metrics: int = 9101
+    control_metrics: int = 9102
+    node_metrics: int = 9110
+    gateway_metrics: int = 9150
+
+    def shifted(self, offset: int) -> Ports:
+        return Ports(**{name: port + offset for name, port in self.model_dump().items()})
+
+
+class Node(BaseModel):
+    """A workspace, runner or runtime host as this installation knows it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    node_id: str
+    role: Literal["workspace", "runner", "runtime"]
+    index: int
+    metrics_port: int
+    agent_port: int | None = None
+    gateway_port: int | None = None
+    gateway_metrics_port: int | None = None
+    bridge: str | None = None
+    subnet: IPv4Network | None = None
+
+
+class Settings(BaseSettings):
+    """All that is not secret. ``STUDIO_`` + the upper-case name sets each."""
+
+    model_config = SettingsConfigDict(env_prefix="STUDIO_", extra="ignore", frozen=True)
+
+    home: Path = DEFAULT_HOME
+    cache: Path = Path("/var/cache/fun-ai-studio")
+    platform: str = Field(default="studio", pattern=r"^[a-z][a-z0-9]{1,9}$")
+    name_prefix: str = Field(default="", pattern=r"^([a-z][a-z0-9-]{0,15}-)?$")
+    port_offset: int = 0
+    subnet_base: str = Field(default="172.28", pattern=r"^\d{1,3}\.\d{1,3}$")
+
+    routing: Literal["names", "path"] = "names"
+    scheme: Literal["http", "https"] = "http"
+    studio_host: str = "studio.localhost"
+    apps_domain: str = "apps.localhost"
+    workspaces_domain: str = "ws.localhost"
+    git_ssh_host: str = "127.0.0.1"
+
+    workspaces: int = Field(default=1, ge=1, le=4)
+    runners: int = Field(default=1, ge=1, le=4)
+    runtimes: int = Field(default=1, ge=1, le=4)
+
+    admin_email: str = "admin@studio.example"
+    git_owner: str = "studio"
+    image_namespace: str = "apps"
+    docker_socket: Path = Path("/var/run/docker.sock")
+    ca_bundle: Path = Path("/etc/ssl/certs/ca-certificates.crt")
+    otlp_endpoint: str | None = None
+    trace_file: Path | None = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    build_slots: int = Field(default=2, ge=1)
+    build_memory_mb: int = 4096
+    build_pids: int = 2048
+    build_seconds: float = 900
+    log_bytes: int = 20 * 1024 * 1024
+    source_mb: int = 500
+    health_seconds: float = 60
+    soak_seconds: float = 2.5
+    keep_releases: int = 3
+    app_memory_mb: int = 512
+    app_cpus: float = 1.0
+    app_pids: int = 256
+    max_apps: int = 10
+    max_live: int = 3
+    disk_floor_mb: int = 2048
+    sweep_seconds: float = 10
+    session_days: int = 30
+    sign_in_attempts: int = 10
+    sign_in_window_seconds: int = 300
+
+    @field_validator("home", "cache")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        if not value.is_absolute():
+            raise ValueError("must be an absolute path")
+        return value
+
+    @model_validator(mode="after")
+    def _user_code_has_its_own_site(self) -> Settings:
+        """User code under the studio's own registrable domain could set cookies for the studio."""
+        if self.routing == "path":
+            return self
+        studio = self.studio_host.lower()
+        for name in (self.apps_domain, self.workspaces_domain):
+            domain = name.lower()
+            if domain == studio or domain.endswith("." + studio) or studio.endswith("." + domain):
+                raise ValueError(f"{name} may not contain or lie under the studio's own {studio}")
+            shared = studio.split(".")[-2:]
+            if len(shared) == 2 and shared[-1] != "localhost" and domain.split(".")[-2:] == shared:
+                raise ValueError(f"{name} shares the studio's registrable domain; use another one")
+        return self
+
+    @cached_property
+    def ports(self) -> Ports:
+        return Ports().shifted(self.port_offset)
+
+    @cached_property
+    def service_address(self) -> IPv4Address:
+        """Address of a dummy interface: what the build engine and app containers are let to reach."""
+        return IPv4Address(f"{self.subnet_base}.255.1")
+
+    @property
+    def service_interface(self) -> str:
+        return f"{self.platform}-svc"
+
+    @property
+    def build_netns(self) -> str:
+        return f"{self.platform}-build"
+
+    @property
+    def build_gateway(self) -> IPv4Address:
+        """The host's end of the build engine's veth pair; the engine's own is the next address."""
+        return IPv4Address(f"{self.subnet_base}.254.1")
+
+    @property
+    def build_socket(self) -> Path:
+        return self.run / "build-engine.sock"
+
+    @property
+    def registry(self) -> str:
+        return f"{self.service_address}:{self.ports.registry}"
+
+    @property
+    def temporal_address(self) -> str:
+        return f"127.0.0.1:{self.ports.temporal}"
+
+    @property
+    def temporal_namespace(self) -> str:
+        return "default"
+
+    @property
+    def control_url(self) -> str:
+        """7002, as every host reaches it."""
+        return f"http://{self.service_address}:{self.ports.deploy_control}"
+
+    @property
+    def gitea_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports.gitea_http}"
+
+    @property
+    def entry_url(self) -> str:
+        """The public entry as servers connect to it (with the public name as ``Host``)."""
+        return f"http://127.0.0.1:{self.ports.public}"
+
+    @property
+    def run(self) -> Path:
+        return self.home / "run"
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    @property
+    def etc(self) -> Path:
+        return self.home / "etc"
+
+    @property
+    def secrets(self) -> Path:
+        return self.home / "secrets"
+
+    @property
+    def data(self) -> Path:
+        return self.home / "data"
+
+    def _authority(self, host: str) -> str:
+        default = {"http": 80, "https": 443}[self.scheme]
+        return host if self.ports.public == default else f"{host}:{self.ports.public}"
+
+    @property
+    def studio_url(self) -> str:
+        return f"{self.scheme}://{self._authority(self.studio_host)}"
+
+    def app_host(self, slug: str) -> str:
+        return f"{slug}.{self.apps_domain}"
+
+    def app_url(self, app_id: int, slug: str) -> str:
+        if self.routing == "path":
+            return f"{self.studio_url}/apps/{app_id}/"
+        return f"{self.scheme}://{self._authority(self.app_host(slug))}/"
+
+    def base_path(self, app_id: int) -> str:
+        return f"/apps/{app_id}/" if self.routing == "path" else "/"
+
+    @cached_property
+    def nodes(self) -> list[Node]:
+        nodes: list[Node] = []
+        port = self.ports.node_metrics
+        for index in range(1, self.workspaces + 1):
+            nodes.append(
+                Node(
+                    node_id=_numbered("workspace-87", index),
+                    role="workspace",
+                    index=index,
+                    metrics_port=port + index,
+                    agent_port=self.ports.workspace_node + (index - 1) * 10,
+                )
+            )
+        for index in range(1, self.runners + 1):
+            nodes.append(
+                Node(
+                    node_id=_numbered("runner-101", index),
+                    role="runner",
+                    index=index,
+                    metrics_port=port + 10 + index,
+                )
+            )
+        for index in range(1, self.runtimes + 1):
+            nodes.append(
+                Node(
+                    node_id=_numbered("runtime-102", index),
+                    role="runtime",
+                    index=index,
+                    metrics_port=port + 20 + index,
+                    agent_port=self.ports.runtime_agent + (index - 1) * 10,
+                    gateway_port=self.ports.gateway + (index - 1) * 10,
+                    gateway_metrics_port=self.ports.gateway_metrics + index,
+                    bridge=f"{self.platform}-rt{index}",
+                    subnet=IPv4Network(f"{self.subnet_base}.{(index - 1) * 16}.0/20"),
+                )
+            )
+        return nodes
+
+    def node(self, node_id: str) -> Node:
+        for node in self.nodes:
+            if node.node_id == node_id:
+                return node
+        raise PlatformError(f"no node is named {node_id}", hint="see `studio nodes`")
+
+    def node_home(self, node_id: str) -> Path:
+        """The folder that a node's worker owns (routes, checkouts, pid files)."""
+        return self.data / "nodes" / node_id
+
+
+def _numbered(name: str, index: int) -> str:
+    return name if index == 1 else f"{name}-{index}"
+
+
+def load_settings() -> Settings:
+    """Settings of the platform that ``STUDIO_HOME`` names."""
+    home = Path(os.environ.get("STUDIO_HOME", str(DEFAULT_HOME)))
+    config = home / "config.env"
+    return Settings(_env_file=config if config.is_file() else None)  # type: ignore[call-arg]
+
+
+def read_secret(settings: Settings, name: str) -> SecretStr:
+    """One secret by its file's name. Raises PlatformError when ``ops/up`` has not made it yet."""
+    path = settings.secrets / name
+    try:
+        return SecretStr(path.read_text().strip())
+    except FileNotFoundError:
+        raise PlatformError(f"the secret {name} is missing", hint="run ops/up") from None
