@@ -1,0 +1,103 @@
+"""What the API and the sweep ask of the workflows. Each is safe to repeat."""
+
+from __future__ import annotations
+
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowUpdateFailedError,
+)
+from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from ops.errors import NodeUnavailable, from_application_error
+from workflows import ids
+from workflows.messages import (
+    CancelRequest,
+    DeleteAppInput,
+    DeployAccepted,
+    DeployQueue,
+    DeployRequest,
+    DeployState,
+)
+from workflows.policies import APP_ID, UPDATE_ANSWER, USER_ID
+
+
+async def submit(client: Client, request: DeployRequest) -> DeployAccepted:
+    """Ask ``deploy-{appId}`` to run a deployment whose row is already written.
+
+    Raises Conflict when the app is busy and ``on_busy`` is REJECT, or when it is being deleted.
+    """
+    start = WithStartWorkflowOperation(
+        "Deploy",
+        DeployState(app_id=request.app_id),
+        id=ids.deploy_workflow(request.app_id),
+        task_queue=ids.CONTROL_QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary=f"deployments of app {request.app_id}, one at a time",
+        search_attributes=TypedSearchAttributes(
+            [
+                SearchAttributePair(APP_ID, request.app_id),
+                SearchAttributePair(USER_ID, request.user_id),
+            ]
+        ),
+    )
+    try:
+        return await client.execute_update_with_start_workflow(
+            "submit",
+            request,
+            start_workflow_operation=start,
+            id=f"submit-{request.deployment_id}",
+            result_type=DeployAccepted,
+            rpc_timeout=UPDATE_ANSWER,
+        )
+    except WorkflowUpdateFailedError as failure:
+        if isinstance(failure.cause, ApplicationError):
+            raise from_application_error(failure.cause) from None
+        raise
+    except RPCError as failure:
+        if failure.status in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED):
+            raise NodeUnavailable(
+                "the deploy control does not answer just now",
+                hint="the request is recorded and is taken up when it is back",
+            ) from None
+        raise
+
+
+async def cancel(client: Client, app_id: int, deployment_id: int, by: str = "user") -> None:
+    """Signal a cancel. What became of it is seen in the deployment; unknown or ended is ignored."""
+    try:
+        await client.get_workflow_handle(ids.deploy_workflow(app_id)).signal(
+            "cancel", CancelRequest(deployment_id=deployment_id, by=by)
+        )
+    except RPCError as failure:
+        if failure.status is not RPCStatusCode.NOT_FOUND:
+            raise
+
+
+async def queue(client: Client, app_id: int) -> DeployQueue:
+    """What runs and waits for an app just now."""
+    try:
+        return await client.get_workflow_handle(ids.deploy_workflow(app_id)).query(
+            "queue", result_type=DeployQueue
+        )
+    except RPCError as failure:
+        if failure.status is RPCStatusCode.NOT_FOUND:
+            return DeployQueue(running=None, waiting=[])
+        raise
+
+
+async def delete_app(client: Client, app: DeleteAppInput) -> None:
+    """Start ``delete-app-{appId}``; asking twice is the same deletion."""
+    await client.start_workflow(
+        "DeleteApp",
+        app,
+        id=ids.delete_app_workflow(app.app_id),
+        task_queue=ids.CONTROL_QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary=f"delete app {app.app_id} and everything of it",
+        search_attributes=TypedSearchAttributes(
+            [SearchAttributePair(APP_ID, app.app_id), SearchAttributePair(USER_ID, app.user_id)]
+        ),
+    )
