@@ -1,6 +1,22 @@
-"""Every id of the platform, one function each. The id is the lock and what an operator searches for."""
+"""Every id of the platform, one function each. The id is the lock and what operators search for."""
 
 from __future__ import annotations
+
+from ops.names import app_container, app_database, app_repository
+
+__all__ = [
+    "CONTROL_QUEUE",
+    "RUNNER_QUEUE",
+    "app_container",
+    "app_database",
+    "app_repository",
+    "delete_app_workflow",
+    "deploy_workflow",
+    "deployment_workflow",
+    "node_queue",
+    "node_workflow",
+    "workspace_workflow",
+]
 
 CONTROL_QUEUE = "control"
 RUNNER_QUEUE = "runner"
@@ -29,16 +45,3 @@ def node_workflow(node_id: str) -> str:
 def node_queue(node_id: str) -> str:
     """A node's task queue is its stable name: containers outlive workers, and so does the queue."""
     return node_id
-
-
-def app_container(app_id: int, deployment_id: int) -> str:
-    return f"app-{app_id}-{deployment_id}"
-
-
-def app_repository(user_id: int, app_id: int) -> str:
-    """Name of the app's Git repository and, under the registry's namespace, of its images."""
-    return f"u{user_id}-app{app_id}"
-
-
-def app_database(app_id: int) -> str:
-    return f"db_{app_id}"
