@@ -377,32 +377,36 @@ class StartInput(Frozen):
     base_path: str = "/"
 
 
-class Started(Frozen):
-    """``address`` is the container's own, fixed for its life."""
-
-    address: str
-
-
-class HealthInput(Frozen):
-    """Raises Unhealthy with the container's last log lines."""
-
-    container: str
-    address: str
-    port: int
-    path: str
-    seconds: float
-
-
 class RouteTarget(Frozen):
     release_id: int
     address: str
     port: int
 
 
+class Started(Frozen):
+    """``address`` is the container's own, fixed for its life.
+
+    ``route`` is where the app's route leads while the new container starts beside the old: what an
+    undo of the switch puts back.
+    """
+
+    address: str
+    route: RouteTarget | None
+
+
+class HealthInput(Frozen):
+    """Raises Unhealthy with the container's last log lines. ``host`` is sent as the Host header."""
+
+    container: str
+    host: str
+    address: str
+    port: int
+    path: str
+    seconds: float
+
+
 class SwitchInput(Frozen):
-    """``target`` None takes the route away. The answer is what the route was before the *first*
-    switch of ``deployment_id``: a repeated call must not take the new target for the old one, so
-    the workflow reads ``CURRENT_ROUTE`` first and passes nothing here."""
+    """Makes the app's route lead to ``target``; None takes the route away."""
 
     app_id: int
     slug: str
@@ -411,10 +415,6 @@ class SwitchInput(Frozen):
 
 class RouteRef(Frozen):
     app_id: int
-
-
-class CurrentRoute(Frozen):
-    target: RouteTarget | None
 
 
 class RemoveInput(Frozen):
@@ -442,7 +442,6 @@ class PruneLocalInput(Frozen):
 START_CONTAINER = Activity("start_container", StartInput, Started)
 CHECK_HEALTH = Activity("check_health", HealthInput, type(None))
 SOAK = Activity("soak", HealthInput, type(None))
-CURRENT_ROUTE = Activity("current_route", RouteRef, CurrentRoute)
 SWITCH_ROUTE = Activity("switch_route", SwitchInput, type(None))
 REMOVE_CONTAINER = Activity("remove_container", RemoveInput, Confirmed)
 RETIRE = Activity("retire", RetireInput, Confirmed)
@@ -508,7 +507,7 @@ class Figures(Frozen):
 
 
 class WatchEnd(Frozen):
-    """Why the watch came back: ``shutdown``, ``disk`` or ``stale`` (another boot answers)."""
+    """Why the watch came back: ``shutdown``, ``disk`` or ``changed`` (containers or routes)."""
 
     reason: str
 
@@ -565,5 +564,7 @@ RECONCILE = Activity("reconcile", Inventory, Reconciliation)
 REMOVE_ROUTE = Activity("remove_route", RouteRef, Confirmed)
 RECORD_NODE = Activity("record_node", NodeRecord, type(None))
 OPEN_REPAIR = Activity("open_repair", Repair, DeploymentRef)
+ASK_REPAIR = Activity("ask_repair", Repair, DeploymentRef)
+"""Opens a repair's record and asks ``deploy-{appId}`` for it."""
 
 Inventory.model_rebuild()

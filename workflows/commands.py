@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from temporalio.client import (
     Client,
     WithStartWorkflowOperation,
@@ -11,10 +13,12 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes, Workfl
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.contracts import Frozen
 from ops.errors import NodeUnavailable, from_application_error
 from workflows import ids
 from workflows.messages import (
     CancelRequest,
+    DeleteAccepted,
     DeleteAppInput,
     DeployAccepted,
     DeployQueue,
@@ -24,45 +28,23 @@ from workflows.messages import (
 from workflows.policies import APP_ID, UPDATE_ANSWER, USER_ID
 
 
+Answer = TypeVar("Answer", bound=Frozen)
+
+
 async def submit(client: Client, request: DeployRequest) -> DeployAccepted:
     """Ask ``deploy-{appId}`` to run a deployment whose row is already written.
 
     Raises Conflict when the app is busy and ``on_busy`` is REJECT, or when it is being deleted.
     """
-    start = WithStartWorkflowOperation(
-        "Deploy",
-        DeployState(app_id=request.app_id),
-        id=ids.deploy_workflow(request.app_id),
-        task_queue=ids.CONTROL_QUEUE,
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        static_summary=f"deployments of app {request.app_id}, one at a time",
-        search_attributes=TypedSearchAttributes(
-            [
-                SearchAttributePair(APP_ID, request.app_id),
-                SearchAttributePair(USER_ID, request.user_id),
-            ]
-        ),
+    return await _update_with_start(
+        client,
+        "submit",
+        request,
+        f"submit-{request.deployment_id}",
+        DeployAccepted,
+        request.app_id,
+        request.user_id,
     )
-    try:
-        return await client.execute_update_with_start_workflow(
-            "submit",
-            request,
-            start_workflow_operation=start,
-            id=f"submit-{request.deployment_id}",
-            result_type=DeployAccepted,
-            rpc_timeout=UPDATE_ANSWER,
-        )
-    except WorkflowUpdateFailedError as failure:
-        if isinstance(failure.cause, ApplicationError):
-            raise from_application_error(failure.cause) from None
-        raise
-    except RPCError as failure:
-        if failure.status in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED):
-            raise NodeUnavailable(
-                "the deploy control does not answer just now",
-                hint="the request is recorded and is taken up when it is back",
-            ) from None
-        raise
 
 
 async def cancel(client: Client, app_id: int, deployment_id: int, by: str = "user") -> None:
@@ -89,15 +71,52 @@ async def queue(client: Client, app_id: int) -> DeployQueue:
 
 
 async def delete_app(client: Client, app: DeleteAppInput) -> None:
-    """Start ``delete-app-{appId}``; asking twice is the same deletion."""
-    await client.start_workflow(
-        "DeleteApp",
-        app,
-        id=ids.delete_app_workflow(app.app_id),
+    """Ask ``deploy-{appId}`` to delete its app; asking twice is the same deletion."""
+    await _update_with_start(
+        client, "delete", app, f"delete-{app.app_id}", DeleteAccepted, app.app_id, app.user_id
+    )
+
+
+async def _update_with_start(
+    client: Client,
+    update: str,
+    request: Frozen,
+    update_id: str,
+    answer: type[Answer],
+    app_id: int,
+    user_id: int,
+) -> Answer:
+    start = WithStartWorkflowOperation(
+        "Deploy",
+        DeployState(app_id=app_id),
+        id=ids.deploy_workflow(app_id),
         task_queue=ids.CONTROL_QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        static_summary=f"delete app {app.app_id} and everything of it",
+        static_summary=f"deployments of app {app_id}, one at a time",
         search_attributes=TypedSearchAttributes(
-            [SearchAttributePair(APP_ID, app.app_id), SearchAttributePair(USER_ID, app.user_id)]
+            [
+                SearchAttributePair(APP_ID, app_id),
+                SearchAttributePair(USER_ID, user_id),
+            ]
         ),
     )
+    try:
+        return await client.execute_update_with_start_workflow(
+            update,
+            request,
+            start_workflow_operation=start,
+            id=update_id,
+            result_type=answer,
+            rpc_timeout=UPDATE_ANSWER,
+        )
+    except WorkflowUpdateFailedError as failure:
+        if isinstance(failure.cause, ApplicationError):
+            raise from_application_error(failure.cause) from None
+        raise
+    except RPCError as failure:
+        if failure.status in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED):
+            raise NodeUnavailable(
+                "the deploy control does not answer just now",
+                hint="the request is recorded and is taken up when it is back",
+            ) from None
+        raise

@@ -9,6 +9,7 @@ from activities.contracts import (
     DeploymentStatus,
     Frozen,
     NodeInfo,
+    NodeStatus,
     RunnerHeld,
 )
 
@@ -28,16 +29,20 @@ class DeployState(Frozen):
 
     app_id: int
     waiting: list[DeployRequest] = []
-    closed: bool = False
+    delete: DeleteAppInput | None = None
 
 
 class DeployRequest(Frozen):
-    """Update ``submit`` of ``deploy-{appId}``: run this deployment (its row is already written)."""
+    """Update ``submit`` of ``deploy-{appId}``: run this deployment (its row is already written).
+
+    A ``repair`` waits its turn and is never displaced by a newer request.
+    """
 
     deployment_id: int
     app_id: int
     user_id: int
     on_busy: OnBusy = OnBusy.REJECT
+    repair: bool = False
 
 
 class DeployAccepted(Frozen):
@@ -50,15 +55,6 @@ class CancelRequest(Frozen):
 
     deployment_id: int
     by: str = "user"
-
-
-class CloseRequest(Frozen):
-    """Update ``close`` of ``deploy-{appId}``: cancel what runs, let nothing start any more.
-
-    It answers when nothing runs: the caller then owns the app.
-    """
-
-    app_id: int
 
 
 class DeployQueue(Frozen):
@@ -75,14 +71,32 @@ class DeploymentInput(Frozen):
 
 
 class DeploymentResult(Frozen):
+    """How a deployment ended; ``removed`` lists what was confirmed gone."""
+
     deployment_id: int
     status: DeploymentStatus
     removed: list[str] = []
 
 
+class NodeState(Frozen):
+    """Input of ``node-{nodeId}``: the boot that said hello last."""
+
+    info: NodeInfo
+    status: NodeStatus = NodeStatus.DOWN
+
+
 class DeleteAppInput(Frozen):
+    """Update ``delete`` of ``deploy-{appId}``: cancel what runs, let nothing start, then delete.
+
+    Also the input of its child ``delete-app-{appId}``, which runs under the app's lock.
+    """
+
     app_id: int
     user_id: int
+
+
+class DeleteAccepted(Frozen):
+    app_id: int
 
 
 DeployState.model_rebuild()

@@ -72,12 +72,12 @@ ON_RUNTIME = Policy(
 )
 """Containers, health and routes on the app's node."""
 
-WATCHED = Policy(timedelta(minutes=15), schedule_to_close=timedelta(minutes=20), heartbeat=HEARTBEAT)
+WATCHED = Policy(
+    timedelta(minutes=15), schedule_to_close=timedelta(minutes=20), heartbeat=HEARTBEAT
+)
 """Waits for a container as long as the app's own health setting lets it."""
 
-UNDO = Policy(
-    timedelta(seconds=20), schedule_to_close=timedelta(seconds=60), heartbeat=HEARTBEAT
-)
+UNDO = Policy(timedelta(seconds=20), schedule_to_close=timedelta(seconds=60), heartbeat=HEARTBEAT)
 """An undo on a host that is gone gives up after 60 s and is owed to that node."""
 
 CLEAR = Policy(timedelta(seconds=30), heartbeat=HEARTBEAT)
