@@ -5,8 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Index, LargeBinary, Text, UniqueConstraint
-from sqlalchemy.dialects.mysql import DATETIME
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.mysql import DATETIME, VARCHAR
 from sqlmodel import Field, SQLModel
 
 
@@ -62,6 +71,8 @@ class App(SQLModel, table=True):
     """``live_deployment_id`` is the release that serves; ``node_id`` the sticky placement.
 
     ``database_password`` is encrypted with the platform's key, bound to the app.
+    ``source_ready`` is set once the Git repository exists with its template in it; an app whose
+    creation was cut short has it False, and its next use finishes the creation.
     """
 
     __tablename__ = "apps"
@@ -71,19 +82,28 @@ class App(SQLModel, table=True):
     slug: str = Field(max_length=63, unique=True)
     template: str | None = Field(default=None, max_length=50)
     node_id: str | None = Field(default=None, max_length=50)
-    live_deployment_id: int | None = None
+    live_deployment_id: int | None = Field(default=None, sa_column=Column(BigInteger))
     stopped: bool = False
     deleting: bool = False
+    source_ready: bool = False
     database_password: bytes | None = Field(default=None, sa_column=Column(LargeBinary(512)))
     created_at: datetime = Field(default_factory=now, sa_column=_time(False))
 
 
 class AppEnv(SQLModel, table=True):
-    """One environment variable of an app, encrypted at rest; ``at_build`` gives it to the build."""
+    """One environment variable of an app, encrypted at rest; ``at_build`` gives it to the build.
+
+    Keys differ by case, which the database's own collation would not see.
+    """
 
     __tablename__ = "app_env"
     app_id: int = Field(foreign_key="apps.id", primary_key=True, ondelete="CASCADE")
-    key: str = Field(max_length=128, primary_key=True)
+    key: str = Field(
+        sa_column=Column(
+            String(128).with_variant(VARCHAR(128, collation="utf8mb4_bin"), "mysql"),
+            primary_key=True,
+        )
+    )
     value: bytes = Field(sa_column=Column(LargeBinary(65536), nullable=False))
     at_build: bool = False
 
@@ -100,7 +120,9 @@ class Deployment(SQLModel, table=True):
         Index("ix_deployments_app", "app_id", "id"),
         Index("ix_deployments_status", "status"),
     )
-    id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True))
+    id: int | None = Field(
+        default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True)
+    )
     app_id: int = Field(foreign_key="apps.id", ondelete="CASCADE")
     user_id: int
     kind: str = Field(max_length=16)
@@ -128,9 +150,7 @@ class DeploymentStage(SQLModel, table=True):
     __tablename__ = "deployment_stages"
     __table_args__ = (UniqueConstraint("deployment_id", "name"),)
     id: int | None = Field(default=None, primary_key=True)
-    deployment_id: int = Field(
-        sa_column=Column(BigInteger, index=True, nullable=False)
-    )
+    deployment_id: int = Field(sa_column=Column(BigInteger, index=True, nullable=False))
     name: str = Field(max_length=16)
     status: str = Field(max_length=16)
     attempt: int = 1

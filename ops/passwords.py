@@ -1,0 +1,41 @@
+"""Passwords: Argon2 hashes, made and checked in a thread, few at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
+
+MIN_LENGTH = 10
+MAX_LENGTH = 256
+
+# Each hash takes 64 MB and a core for its time: many sign-ins at once wait instead of swapping.
+_AT_ONCE = 2
+
+
+class Passwords:
+    """One a process."""
+
+    def __init__(self) -> None:
+        self._hasher = PasswordHash((Argon2Hasher(),))
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def hash(self, password: str) -> str:
+        async with self._slots:
+            return await asyncio.to_thread(self._hasher.hash, password)
+
+    async def verify(self, password: str, hashed: str | None) -> bool:
+        """False, after the same time, for an unknown person (``hashed`` None) too."""
+        async with self._slots:
+            return await asyncio.to_thread(self._verify, password, hashed)
+
+    def _verify(self, password: str, hashed: str | None) -> bool:
+        matches = self._hasher.verify(password, hashed or _nobody())
+        return matches and hashed is not None
+
+
+@cache
+def _nobody() -> str:
+    return PasswordHash((Argon2Hasher(),)).hash("nobody has this password")
