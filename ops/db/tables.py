@@ -112,7 +112,8 @@ class Deployment(SQLModel, table=True):
     """A deployment and, once pushed, the release it made (``digest``, ``port``, ``health_path``).
 
     ``image_gone`` is set when the image was pruned: it can no longer be rolled back to.
-    ``version`` is the number of the last progress snapshot written.
+    ``version`` is the number of the last progress snapshot written; ``node_id`` where this
+    deployment was placed (a move is placed on another node than its app is on until it is live).
     """
 
     __tablename__ = "deployments"
@@ -130,6 +131,7 @@ class Deployment(SQLModel, table=True):
     ref: str = Field(default="main", max_length=255)
     on_busy: str = Field(default="reject", max_length=16)
     source_deployment_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    node_id: str | None = Field(default=None, max_length=50)
     commit: str | None = Field(default=None, max_length=64)
     repository: str | None = Field(default=None, max_length=128)
     digest: str | None = Field(default=None, max_length=80)
