@@ -144,6 +144,7 @@ def upgrade() -> None:
         sa.Column("ref", sa.String(length=255), nullable=False),
         sa.Column("on_busy", sa.String(length=16), nullable=False),
         sa.Column("source_deployment_id", sa.BigInteger(), nullable=True),
+        sa.Column("node_id", sa.String(length=50), nullable=True),
         sa.Column("commit", sa.String(length=64), nullable=True),
         sa.Column("repository", sa.String(length=128), nullable=True),
         sa.Column("digest", sa.String(length=80), nullable=True),
