@@ -1,0 +1,34 @@
+"""Making a line of foreign output fit to be kept and shown: colours stay, all other control goes."""
+
+from __future__ import annotations
+
+import re
+
+MAX_LINE = 8192
+
+_ESCAPES = re.compile(
+    r"""
+      (?P<colour> \x1b\[ [0-9;:]* m )                # SGR: the only sequence that is kept
+    | \x1b [\]PX^_] [^\x07\x1b\x9c]* (\x07|\x1b\\|\x9c|$)  # OSC, DCS, SOS, PM, APC with their text
+    | \x9d [^\x07\x1b\x9c]* (\x07|\x1b\\|\x9c|$)     # OSC in one byte
+    | (\x1b\[|\x9b) [0-?]* [ -/]* [@-~]              # any other CSI
+    | \x1b [ -/]* [0-~]                              # two-byte and character-set sequences
+    | [\x00-\x08\x0a-\x1f\x7f-\x9f]                  # what is left of C0 (but tab) and C1
+    | [\u2028\u2029\u202a-\u202e\u2066-\u2069]       # separators and direction overrides
+    """,
+    re.VERBOSE,
+)
+
+
+def sanitise(line: str) -> str:
+    """One line as it may be kept: no OSC, no cursor control, SGR colours kept, of bounded length.
+
+    Of a line that was overwritten by carriage returns (a progress bar) the last text is kept.
+    """
+    line = line.encode("utf-8", "replace").decode().rstrip("\r\n")
+    if "\r" in line:
+        line = next((part for part in reversed(line.split("\r")) if part.strip()), "")
+    if len(line) > 2 * MAX_LINE:
+        line = line[: 2 * MAX_LINE]
+    text = _ESCAPES.sub(lambda match: match["colour"] or "", line)
+    return text if len(text) <= MAX_LINE else text[:MAX_LINE] + "…"
