@@ -56,3 +56,19 @@ async def _beat(every: float) -> None:
     while True:
         activity.heartbeat()
         await asyncio.sleep(every)
+
+
+async def in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a blocking call in a thread; a cancellation is let through only once the call has ended.
+
+    Else the thread would run on after the activity (``asyncio.to_thread`` does so), and make a
+    thing that the undo has just confirmed gone. Calls given to it have short timeouts.
+    """
+    call = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    try:
+        return await asyncio.shield(call)
+    except asyncio.CancelledError:
+        await asyncio.wait([call])
+        if not call.cancelled():
+            call.exception()
+        raise

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -86,7 +86,6 @@ class DeploymentKind(StrEnum):
     RETRY = "retry"
     START = "start"
     STOP = "stop"
-    MOVE = "move"
     REPAIR = "repair"
 
 
@@ -113,7 +112,8 @@ class Plan(Frozen):
 
     ``release`` is set where nothing has to be built. ``live_deployment_id`` is the release that
     serves now. For a REPAIR ``release_id`` is the live deployment's id, else the deployment's own;
-    it names the container and marks the answers (``X-Studio-Release``).
+    it names the container and marks the answers (``X-Studio-Release``). ``host`` is the name under
+    which people reach the app.
     """
 
     deployment_id: int
@@ -129,17 +129,18 @@ class Plan(Frozen):
     release: Release | None = None
     live_deployment_id: int | None = None
     node_id: str | None = None
+    host: str
     base_path: str = "/"
     soak_seconds: float = 2.5
     health_seconds: float = 60.0
+    keep_releases: int = 3
 
 
 class PlaceInput(Frozen):
-    """``move`` ignores the sticky node. Raises NodeUnavailable when no runtime node can take it."""
+    """Raises NodeUnavailable when no runtime node can take the app."""
 
     deployment_id: int
     app_id: int
-    move: bool = False
 
 
 class Placement(Frozen):
@@ -159,8 +160,11 @@ class StageRecord(Frozen):
 class Progress(Frozen):
     """A whole snapshot of a deployment; writing it twice, or an older one later, changes nothing.
 
-    ``version`` grows with each snapshot of one deployment; the writer ignores a lower one.
+    ``version`` grows with each snapshot of one deployment; the writer ignores a lower one. A
+    ``FORCED`` one ends a deployment whose workflow was terminated, and leaves its stages.
     """
+
+    FORCED: ClassVar[int] = 1_000_000
 
     deployment_id: int
     version: int
@@ -432,11 +436,11 @@ class RetireInput(Frozen):
 
 
 class PruneLocalInput(Frozen):
-    """Removes the app's images from the node's engine, but those that a container uses or ``keep``."""
+    """Removes images of the app from the node's engine, but those that a container uses."""
 
     app_id: int
     repository: str
-    keep: list[str]
+    remove: list[str]
 
 
 START_CONTAINER = Activity("start_container", StartInput, Started)

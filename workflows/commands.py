@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from temporalio.client import (
     Client,
@@ -26,7 +26,6 @@ from workflows.messages import (
     DeployState,
 )
 from workflows.policies import APP_ID, UPDATE_ANSWER, USER_ID
-
 
 Answer = TypeVar("Answer", bound=Frozen)
 
@@ -61,9 +60,10 @@ async def cancel(client: Client, app_id: int, deployment_id: int, by: str = "use
 async def queue(client: Client, app_id: int) -> DeployQueue:
     """What runs and waits for an app just now."""
     try:
-        return await client.get_workflow_handle(ids.deploy_workflow(app_id)).query(
+        state: DeployQueue = await client.get_workflow_handle(ids.deploy_workflow(app_id)).query(
             "queue", result_type=DeployQueue
         )
+        return state
     except RPCError as failure:
         if failure.status is RPCStatusCode.NOT_FOUND:
             return DeployQueue(running=None, waiting=[])
@@ -86,7 +86,7 @@ async def _update_with_start(
     app_id: int,
     user_id: int,
 ) -> Answer:
-    start = WithStartWorkflowOperation(
+    start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
         "Deploy",
         DeployState(app_id=app_id),
         id=ids.deploy_workflow(app_id),
@@ -101,7 +101,7 @@ async def _update_with_start(
         ),
     )
     try:
-        return await client.execute_update_with_start_workflow(
+        given: Answer = await client.execute_update_with_start_workflow(
             update,
             request,
             start_workflow_operation=start,
@@ -109,6 +109,7 @@ async def _update_with_start(
             result_type=answer,
             rpc_timeout=UPDATE_ANSWER,
         )
+        return given
     except WorkflowUpdateFailedError as failure:
         if isinstance(failure.cause, ApplicationError):
             raise from_application_error(failure.cause) from None

@@ -59,7 +59,12 @@ RECORD = Policy(timedelta(seconds=10))
 CONTROL = Policy(timedelta(seconds=20), schedule_to_close=timedelta(minutes=5))
 """Short calls that control makes to its servers (database, registry, Git)."""
 
-HOLD = Policy(timedelta(hours=2), heartbeat=HEARTBEAT, retry=_ONCE)
+PLACEMENT = Policy(timedelta(seconds=10), schedule_to_close=timedelta(seconds=60))
+"""A node that is away for a moment is waited for; then the person is told."""
+
+HOLD = Policy(
+    timedelta(hours=2), schedule_to_start=timedelta(minutes=30), heartbeat=HEARTBEAT, retry=_ONCE
+)
 """Occupies a runner's slot; ends by cancel, or by timeout when the runner is gone."""
 
 ON_RUNNER = Policy(
@@ -92,4 +97,7 @@ PROBE_NODE = Policy(
 WATCH_NODE = Policy(timedelta(hours=12), heartbeat=timedelta(seconds=8), retry=_ONCE)
 
 MAX_RUNNER_TRIES = 5
-DELETE_WAIT = timedelta(minutes=5)
+
+FIRST_REQUEST = timedelta(seconds=10)
+PROBE_AGAIN = timedelta(seconds=2)
+RECONCILE_AGAIN = timedelta(minutes=5)

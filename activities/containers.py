@@ -1,0 +1,245 @@
+"""Containers of apps on this runtime node. Each call is idempotent by the container's name."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import docker
+from docker.errors import APIError, ImageNotFound, NotFound
+from temporalio import activity
+
+from activities.boundary import heartbeating, in_thread, reports_errors
+from activities.container_spec import (
+    STOP_SECONDS,
+    ContainerSpec,
+    Labels,
+    app_spec,
+    free_address,
+    image_name,
+)
+from activities.contracts import (
+    PRUNE_LOCAL,
+    REMOVE_CONTAINER,
+    RETIRE,
+    START_CONTAINER,
+    Confirmed,
+    ContainerSeen,
+    PruneLocalInput,
+    RemoveInput,
+    RetireInput,
+    Started,
+    StartInput,
+)
+from activities.routes import Routes
+from ops.errors import PlatformError, Unhealthy
+from ops.nodeclient import NodeClient
+from ops.settings import Node, Settings, read_secret
+
+DOCKER_TIMEOUT = 30
+"""Seconds without a byte from the engine after which a call counts as failed and is retried."""
+
+LOG_TAIL = 40
+
+
+class Containers:
+    """The engine of one runtime node. No process but its worker has the socket."""
+
+    def __init__(self, settings: Settings, node: Node, client: NodeClient, routes: Routes) -> None:
+        self._settings = settings
+        self._node = node
+        self._client = client
+        self._routes = routes
+        self._api: Any = docker.APIClient(
+            base_url=f"unix://{settings.docker_socket}", timeout=DOCKER_TIMEOUT, version="auto"
+        )
+        self._creating = asyncio.Lock()
+
+    def _name(self, container: str) -> str:
+        return self._settings.name_prefix + container
+
+    # --- reading -----------------------------------------------------------------------------
+
+    def inspect(self, container: str) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = self._api.inspect_container(self._name(container))
+        except NotFound:
+            return None
+        return found
+
+    def log_tail(self, container: str) -> list[str]:
+        try:
+            raw: bytes = self._api.logs(self._name(container), tail=LOG_TAIL)
+        except APIError:
+            return []
+        return raw.decode(errors="replace").splitlines()[-LOG_TAIL:]
+
+    def of_app(self, app_id: int | None = None) -> list[ContainerSeen]:
+        """Containers with this platform's and this node's label, of one app or of all."""
+        wanted = [
+            f"{Labels.PLATFORM}={self._settings.platform}",
+            f"{Labels.NODE}={self._node.node_id}",
+            f"{Labels.KIND}=app",
+        ]
+        if app_id is not None:
+            wanted.append(f"{Labels.APP}={app_id}")
+        found = self._api.containers(all=True, filters={"label": wanted})
+        return [self._seen(item) for item in found]
+
+    def _seen(self, item: dict[str, Any]) -> ContainerSeen:
+        name = item["Names"][0].removeprefix("/").removeprefix(self._settings.name_prefix)
+        networks = item.get("NetworkSettings", {}).get("Networks", {})
+        own = (networks.get(self._node.bridge) or {}).get("IPAMConfig") or {}
+        return ContainerSeen(
+            name=name,
+            app_id=int(item["Labels"][Labels.APP]),
+            release_id=int(item["Labels"][Labels.RELEASE]),
+            running=item["State"] == "running",
+            address=own.get("IPv4Address"),
+        )
+
+    # --- starting ----------------------------------------------------------------------------
+
+    @activity.defn(name=START_CONTAINER.name)
+    @reports_errors
+    async def start_container(self, given: StartInput) -> Started:
+        async with heartbeating():
+            route = self._routes.current(given.app_id)
+            found = await in_thread(self.inspect, given.container)
+            if found is None:
+                address = await self._create(given)
+            else:
+                networks = found["NetworkSettings"]["Networks"]
+                address = networks[self._node.bridge]["IPAMConfig"]["IPv4Address"]
+            await in_thread(self._start, given.container)
+            return Started(address=address, route=route)
+
+    async def _create(self, given: StartInput) -> str:
+        environment_task = asyncio.create_task(self._client.environment(given.deployment_id))
+        image = image_name(self._settings, given.release.repository, given.release.digest)
+        image_user = await in_thread(self._ensure_image, image)
+        environment = await environment_task
+        async with self._creating:
+            used = [seen.address or "" for seen in await in_thread(self.of_app)]
+            assert self._node.subnet is not None
+            spec = app_spec(
+                self._settings,
+                self._node,
+                given,
+                address=free_address(self._node.subnet, used),
+                image_user=image_user,
+                environment=environment,
+            )
+            await in_thread(self._create_from, spec)
+        return spec.address
+
+    def _ensure_image(self, image: str) -> str | None:
+        """Pull by digest unless it is here; answers the image's user."""
+        try:
+            return self._image_user(image)
+        except ImageNotFound:
+            token = read_secret(self._settings, f"node-{self._node.node_id}").get_secret_value()
+            auth = {"username": f"node-{self._node.node_id}", "password": token}
+            for event in self._api.pull(image, stream=True, decode=True, auth_config=auth):
+                if "error" in event:
+                    raise PlatformError(
+                        "the image could not be pulled from the registry",
+                        hint="the registry may be restarting; the pull is tried again",
+                        log_tail=[str(event["error"])],
+                    ) from None
+            return self._image_user(image)
+
+    def _image_user(self, image: str) -> str | None:
+        found: dict[str, Any] = self._api.inspect_image(image)
+        user: str | None = found["Config"].get("User")
+        return user
+
+    def _create_from(self, spec: ContainerSpec) -> None:
+        endpoint = self._api.create_endpoint_config(ipv4_address=spec.address)
+        try:
+            self._api.create_container(
+                spec.image,
+                name=spec.name,
+                user=spec.user,
+                environment={k: v.get_secret_value() for k, v in spec.environment.items()},
+                labels=spec.labels,
+                host_config=self._api.create_host_config(**spec.host_config()),
+                networking_config=self._api.create_networking_config({spec.network: endpoint}),
+            )
+        except APIError as error:
+            if error.status_code != 409:
+                raise
+
+    def _start(self, container: str) -> None:
+        try:
+            self._api.start(self._name(container))
+        except APIError as error:
+            if error.status_code in (400, 404, 500) and "exec" in str(error.explanation):
+                raise Unhealthy(
+                    "the container could not be started",
+                    hint="check the CMD or ENTRYPOINT of the Dockerfile",
+                    log_tail=[str(error.explanation)],
+                ) from None
+            raise
+
+    # --- ending ------------------------------------------------------------------------------
+
+    @activity.defn(name=REMOVE_CONTAINER.name)
+    @reports_errors
+    async def remove_container(self, given: RemoveInput) -> Confirmed:
+        async with heartbeating():
+            await in_thread(self._remove, given.container)
+        return Confirmed(gone=[f"container {given.container}"])
+
+    def _remove(self, container: str, *, stop_seconds: int = 0) -> None:
+        name = self._name(container)
+        try:
+            if stop_seconds:
+                self._api.stop(name, timeout=stop_seconds)
+            self._api.remove_container(name, force=True, v=True)
+        except NotFound:
+            return
+        except APIError as error:
+            # Another call is already removing it: that it is gone is confirmed by the next try.
+            if error.status_code != 409 or self.inspect(container) is not None:
+                raise
+
+    @activity.defn(name=RETIRE.name)
+    @reports_errors
+    async def retire(self, given: RetireInput) -> Confirmed:
+        async with heartbeating():
+            others = [
+                seen.name
+                for seen in await in_thread(self.of_app, given.app_id)
+                if seen.name != given.keep
+            ]
+            if given.keep is not None:
+                await in_thread(
+                    self._api.update_container,
+                    self._name(given.keep),
+                    restart_policy={"Name": "unless-stopped"},
+                )
+            await asyncio.gather(
+                *(in_thread(self._remove, name, stop_seconds=STOP_SECONDS) for name in others)
+            )
+        return Confirmed(gone=[f"container {name}" for name in others])
+
+    @activity.defn(name=PRUNE_LOCAL.name)
+    @reports_errors
+    async def prune_local(self, given: PruneLocalInput) -> Confirmed:
+        async with heartbeating():
+            return await in_thread(self._prune, given)
+
+    def _prune(self, given: PruneLocalInput) -> Confirmed:
+        gone = []
+        for digest in given.remove:
+            try:
+                self._api.remove_image(image_name(self._settings, given.repository, digest))
+            except ImageNotFound:
+                continue
+            except APIError as error:
+                if error.status_code == 409:  # a container uses it
+                    continue
+                raise
+            gone.append(f"image {given.repository}@{digest[:19]} on {self._node.node_id}")
+        return Confirmed(gone=gone)

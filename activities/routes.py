@@ -1,0 +1,133 @@
+"""The gateway switch: one file per app in the folder that this node's Traefik watches.
+
+A file is written by a serializer from a typed model (one file that does not parse would freeze
+every app's changes), under a name that Traefik does not read, then renamed into place.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from temporalio import activity
+
+from activities.boundary import reports_errors
+from activities.contracts import (
+    REMOVE_ROUTE,
+    SWITCH_ROUTE,
+    Confirmed,
+    Frozen,
+    RouteRef,
+    RouteSeen,
+    RouteTarget,
+    SwitchInput,
+)
+from ops.settings import Settings
+
+RELEASE_HEADER = "X-Studio-Release"
+_FILE = re.compile(r"^app-(\d{1,18})\.yml$")
+
+
+class Routed(Frozen):
+    """What an app's route file says."""
+
+    host: str
+    target: RouteTarget
+
+
+def render(app_id: int, host: str, target: RouteTarget) -> dict[str, Any]:
+    """Traefik's dynamic configuration of one app."""
+    name = f"app-{app_id}"
+    return {
+        "http": {
+            "routers": {
+                name: {
+                    "rule": f"Host(`{host}`)",
+                    "service": name,
+                    "middlewares": [name],
+                }
+            },
+            "services": {
+                name: {
+                    "loadBalancer": {
+                        "servers": [{"url": f"http://{target.address}:{target.port}"}],
+                        "passHostHeader": True,
+                    }
+                }
+            },
+            "middlewares": {
+                name: {
+                    "headers": {"customResponseHeaders": {RELEASE_HEADER: str(target.release_id)}}
+                }
+            },
+        }
+    }
+
+
+def parse(document: Any) -> RouteTarget | None:
+    """The target of a route file; None when it is not one of ours."""
+    try:
+        http = document["http"]
+        (service,) = http["services"].values()
+        (middleware,) = http["middlewares"].values()
+        address, port = service["loadBalancer"]["servers"][0]["url"][len("http://") :].split(":")
+        release = middleware["headers"]["customResponseHeaders"][RELEASE_HEADER]
+        return RouteTarget(release_id=int(release), address=address, port=int(port))
+    except (KeyError, TypeError, ValueError, IndexError, ValidationError):
+        return None
+
+
+class Routes:
+    """Owner of a runtime node's route files."""
+
+    def __init__(self, settings: Settings, node_id: str) -> None:
+        self._settings = settings
+        self._folder = settings.node_home(node_id) / "routes"
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def _file(self, app_id: int) -> Path:
+        return self._folder / f"app-{app_id}.yml"
+
+    def current(self, app_id: int) -> RouteTarget | None:
+        try:
+            return parse(yaml.safe_load(self._file(app_id).read_text()))
+        except (FileNotFoundError, yaml.YAMLError):
+            return None
+
+    def all(self) -> list[RouteSeen]:
+        seen = []
+        for path in sorted(self._folder.iterdir()):
+            if match := _FILE.match(path.name):
+                app_id = int(match.group(1))
+                seen.append(RouteSeen(app_id=app_id, target=self.current(app_id)))
+        return seen
+
+    def write(self, app_id: int, slug: str, target: RouteTarget) -> None:
+        document = render(app_id, self._settings.app_host(slug), target)
+        draft = self._folder / f".app-{app_id}.draft"
+        with draft.open("w") as out:
+            yaml.safe_dump(document, out)
+            out.flush()
+            os.fsync(out.fileno())
+        draft.rename(self._file(app_id))
+
+    def remove(self, app_id: int) -> None:
+        self._file(app_id).unlink(missing_ok=True)
+
+    @activity.defn(name=SWITCH_ROUTE.name)
+    @reports_errors
+    async def switch_route(self, given: SwitchInput) -> None:
+        if given.target is None:
+            self.remove(given.app_id)
+        elif self.current(given.app_id) != given.target:
+            self.write(given.app_id, given.slug, given.target)
+
+    @activity.defn(name=REMOVE_ROUTE.name)
+    @reports_errors
+    async def remove_route(self, given: RouteRef) -> Confirmed:
+        self.remove(given.app_id)
+        return Confirmed(gone=[f"route app-{given.app_id}"])

@@ -1,0 +1,277 @@
+"""Making a release: hold a runner's build slot, then clone, build and push on that runner.
+
+Held is a slot, not a promise: when the runner dies, its hold times out, whatever ran there is
+given up, and the work starts again from clone on the next runner that has a slot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.contracts import (
+        BUILD,
+        CLONE,
+        DISCARD_BUILD,
+        FIND_BUILT,
+        HOLD_RUNNER,
+        PUSH,
+        RECORD_OWED,
+        RECORD_PUSHED,
+        Activity,
+        BuildInput,
+        CloneInput,
+        CloneResult,
+        Confirmed,
+        DeploymentRef,
+        FindBuiltInput,
+        Frozen,
+        HoldInput,
+        OwedUndo,
+        Plan,
+        PushedInput,
+        PushInput,
+        Release,
+        RunnerHeld,
+        Stage,
+    )
+    from ops.errors import ErrorReport
+    from workflows import ids
+    from workflows.calls import begin, record, until_ended
+    from workflows.failures import DeploymentCancelled, RunnerLost, StageFailed
+    from workflows.policies import HOLD, MAX_RUNNER_TRIES, ON_RUNNER, UNDO, Policy
+    from workflows.progress import Timeline
+
+In = TypeVar("In", bound=Frozen)
+Out = TypeVar("Out")
+
+
+class Stages(Protocol):
+    """What the builder needs of its deployment."""
+
+    timeline: Timeline
+    stage: Callable[..., Awaitable[Any]]
+    stop_asked: Callable[[], bool]
+
+
+class Builder:
+    """The part of one deployment that runs on runners."""
+
+    def __init__(self, deployment: Any) -> None:
+        self._deployment: Stages = deployment
+        self._held: dict[int, str] = {}
+        self._holds: list[workflow.ActivityHandle[None]] = []
+        self._hold: workflow.ActivityHandle[None] | None = None
+        self._used: list[str] = []
+        self._discards: list[workflow.ActivityHandle[Confirmed]] = []
+        self._ref: DeploymentRef | None = None
+
+    def held(self, held: RunnerHeld) -> None:
+        """The signal of a runner whose slot is occupied for us."""
+        self._held[held.hold_id] = held.node_id
+
+    def lost(self) -> bool:
+        """The runner that is in use is gone."""
+        return self._hold is not None and self._hold.done()
+
+    async def make_release(self, plan: Plan) -> Release:
+        self._ref = DeploymentRef(deployment_id=plan.deployment_id, app_id=plan.app_id)
+        for hold_id in range(1, MAX_RUNNER_TRIES + 1):
+            hold = begin(
+                HOLD_RUNNER,
+                HoldInput(deployment_id=plan.deployment_id, hold_id=hold_id),
+                HOLD,
+                queue=ids.RUNNER_QUEUE,
+                summary=f"hold a build slot for deployment {plan.deployment_id}",
+            )
+            self._holds.append(hold)
+            runner = await self._runner(hold, hold_id)
+            if runner is None:
+                continue
+            self._hold = hold
+            try:
+                release = await self._on_runner(plan, runner)
+            except RunnerLost:
+                await self._owe_discard(runner)
+                continue
+            finally:
+                self._hold = None
+                hold.cancel()
+            self._begin_discard(runner)
+            return release
+        raise StageFailed(_no_runner("the runner was lost again and again"))
+
+    async def _runner(self, hold: workflow.ActivityHandle[None], hold_id: int) -> str | None:
+        """Which runner holds a slot for us; None when it was lost before it could say so."""
+        await workflow.wait_condition(
+            lambda: hold_id in self._held or hold.done() or self._deployment.stop_asked()
+        )
+        if hold_id in self._held and not hold.done():
+            runner = self._held[hold_id]
+            if runner not in self._used:
+                self._used.append(runner)
+            return runner
+        if not hold.done():
+            raise DeploymentCancelled
+        error = hold.exception()
+        if isinstance(error, ActivityError) and hold_id not in self._held:
+            raise StageFailed(_no_runner("no runner had a free build slot")) from error
+        return None
+
+    async def _on_runner(self, plan: Plan, runner: str) -> Release:
+        source = await self._clone(plan, runner)
+        self._deployment.timeline.commit = source.commit
+        found = await record(
+            FIND_BUILT, FindBuiltInput(app_id=plan.app_id, build_key=source.build_key)
+        )
+        if found.release is not None:
+            return await self._pushed(plan, source, found.release.digest)
+        built = await self._stage(
+            Stage.BUILD,
+            BUILD,
+            BuildInput(
+                deployment_id=plan.deployment_id,
+                app_id=plan.app_id,
+                user_id=plan.user_id,
+                repository=plan.repository,
+                source=source,
+                base_path=plan.base_path,
+            ),
+            ON_RUNNER,
+            runner,
+            f"build {source.commit[:10]} as a {source.recipe} app",
+        )
+        pushed = await self._stage(
+            Stage.PUSH,
+            PUSH,
+            PushInput(
+                deployment_id=plan.deployment_id,
+                app_id=plan.app_id,
+                repository=plan.repository,
+                commit=source.commit,
+                image_id=built.image_id,
+            ),
+            ON_RUNNER,
+            runner,
+            f"push {plan.repository}:{source.commit[:10]}",
+        )
+        return await self._pushed(plan, source, pushed.digest)
+
+    async def _clone(self, plan: Plan, runner: str) -> CloneResult:
+        return await self._stage(
+            Stage.CLONE,
+            CLONE,
+            CloneInput(
+                deployment_id=plan.deployment_id,
+                app_id=plan.app_id,
+                user_id=plan.user_id,
+                repository=plan.repository,
+                ref=plan.ref,
+                base_path=plan.base_path,
+            ),
+            ON_RUNNER,
+            runner,
+            f"clone {plan.repository} at {plan.ref}",
+        )
+
+    async def _pushed(self, plan: Plan, source: CloneResult, digest: str) -> Release:
+        release = Release(
+            repository=plan.repository,
+            digest=digest,
+            commit=source.commit,
+            port=source.port,
+            health_path=source.health_path,
+        )
+        await record(
+            RECORD_PUSHED,
+            PushedInput(
+                deployment_id=plan.deployment_id,
+                app_id=plan.app_id,
+                release=release,
+                build_key=source.build_key,
+            ),
+        )
+        return release
+
+    async def _stage(
+        self,
+        stage: Stage,
+        activity: Activity[In, Out],
+        given: In,
+        policy: Policy,
+        runner: str,
+        summary: str,
+    ) -> Out:
+        result: Out = await self._deployment.stage(
+            stage,
+            activity,
+            given,
+            policy,
+            queue=ids.node_queue(runner),
+            host=runner,
+            summary=summary,
+        )
+        return result
+
+    # --- ending ------------------------------------------------------------------------------
+
+    def _begin_discard(self, runner: str) -> None:
+        """The checkout is of no use any more; it goes while the deployment goes on."""
+        if self._ref is not None and runner in self._used:
+            self._used.remove(runner)
+            self._discards.append(
+                begin(
+                    DISCARD_BUILD,
+                    self._ref,
+                    UNDO,
+                    queue=ids.node_queue(runner),
+                    summary="remove the checkout",
+                )
+            )
+
+    async def _owe_discard(self, runner: str) -> None:
+        """A lost runner clears its own remains when it is back: nobody waits for it."""
+        if self._ref is None:
+            return
+        await record(
+            RECORD_OWED,
+            OwedUndo(
+                deployment_id=self._ref.deployment_id,
+                app_id=self._ref.app_id,
+                node_id=runner,
+                what="checkout and build",
+            ),
+        )
+        self._used.remove(runner)
+
+    async def released(self) -> list[str]:
+        """Wait until no slot is held and no checkout is left; answers what was confirmed gone."""
+        for hold in self._holds:
+            if not hold.done():
+                hold.cancel()
+        for runner in list(self._used):
+            self._begin_discard(runner)
+        gone: list[str] = []
+        for hold in self._holds:
+            await until_ended(hold)
+        for discard in self._discards:
+            await until_ended(discard)
+            if discard.exception() is None:
+                gone.extend(discard.result().gone)
+        if self._holds:
+            gone.append("build slot")
+        self._holds.clear()
+        self._discards.clear()
+        return gone
+
+
+def _no_runner(what: str) -> ErrorReport:
+    return ErrorReport(
+        stage=Stage.CLONE.value,
+        what=what,
+        hint="look at `studio nodes`: a runner has to be UP; then retry",
+    )

@@ -1,0 +1,239 @@
+"""``deploy-{appId}``: the lock and the queue of one app.
+
+Whatever changes an app's containers is asked of it and runs as its child, one at a time. The lock
+is the workflow's id: it cannot leak, since it is held only while a child runs, and a child that an
+operator terminated is noticed and followed by a repair.
+"""
+
+from __future__ import annotations
+
+from temporalio import workflow
+from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.exceptions import ChildWorkflowError, WorkflowAlreadyStartedError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.contracts import (
+        OPEN_REPAIR,
+        RECORD_PROGRESS,
+        Confirmed,
+        DeploymentStatus,
+        Progress,
+        Repair,
+    )
+    from ops.errors import Conflict, ErrorReport, to_application_error
+    from workflows import ids
+    from workflows.calls import record
+    from workflows.delete_app import DeleteApp
+    from workflows.deployment import Deployment
+    from workflows.messages import (
+        CancelRequest,
+        DeleteAccepted,
+        DeleteAppInput,
+        DeployAccepted,
+        DeploymentInput,
+        DeploymentResult,
+        DeployQueue,
+        DeployRequest,
+        DeployState,
+        OnBusy,
+    )
+    from workflows.policies import APP_ID, DEPLOYMENT_ID, FIRST_REQUEST, USER_ID
+
+
+@workflow.defn(name="Deploy")
+class Deploy:
+    """Ends when nothing waits; continues as new between children only."""
+
+    @workflow.init
+    def __init__(self, state: DeployState) -> None:
+        self._app_id = state.app_id
+        self._waiting: list[DeployRequest] = list(state.waiting)
+        self._delete = state.delete
+        self._running: DeployRequest | None = None
+        self._child: workflow.ChildWorkflowHandle[Deployment, DeploymentResult] | None = None
+
+    @workflow.run
+    async def run(self, state: DeployState) -> None:
+        await self._first_request()
+        while self._has_work():
+            if self._waiting:
+                await self._carry_out(self._waiting.pop(0))
+            elif self._delete is not None:
+                await self._delete_app(self._delete)
+                self._delete = None
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            if workflow.info().is_continue_as_new_suggested() and self._has_work():
+                workflow.continue_as_new(
+                    DeployState(app_id=self._app_id, waiting=self._waiting, delete=self._delete)
+                )
+
+    def _has_work(self) -> bool:
+        return bool(self._waiting) or self._delete is not None
+
+    async def _first_request(self) -> None:
+        """The update that started this workflow is handled in the same task, or very soon."""
+        try:
+            await workflow.wait_condition(self._has_work, timeout=FIRST_REQUEST)
+        except TimeoutError:
+            workflow.logger.info("started without a request")
+
+    async def _carry_out(self, request: DeployRequest) -> None:
+        self._running = request
+        try:
+            self._child = await workflow.start_child_workflow(
+                Deployment.run,
+                DeploymentInput(
+                    deployment_id=request.deployment_id,
+                    app_id=request.app_id,
+                    user_id=request.user_id,
+                ),
+                id=ids.deployment_workflow(request.deployment_id),
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                static_summary=f"deployment {request.deployment_id} of app {request.app_id}",
+                search_attributes=TypedSearchAttributes(
+                    [
+                        SearchAttributePair(APP_ID, request.app_id),
+                        SearchAttributePair(USER_ID, request.user_id),
+                        SearchAttributePair(DEPLOYMENT_ID, request.deployment_id),
+                    ]
+                ),
+            )
+            await self._child
+        except WorkflowAlreadyStartedError:
+            workflow.logger.info("deployment %d was carried out before", request.deployment_id)
+        except ChildWorkflowError:
+            await self._after_terminated(request)
+        finally:
+            self._child = None
+            self._running = None
+
+    async def _after_terminated(self, request: DeployRequest) -> None:
+        """An operator ended the child by force: say so, and put right what it left behind."""
+        await record(
+            RECORD_PROGRESS,
+            Progress(
+                deployment_id=request.deployment_id,
+                version=Progress.FORCED,
+                status=DeploymentStatus.FAILED,
+                stages=[],
+                error=ErrorReport(
+                    what="an operator ended this deployment by force",
+                    hint="what it left behind is being cleaned up; deploy again",
+                ),
+                ended_at=workflow.now(),
+            ),
+        )
+        if request.repair:
+            return
+        repair = await record(
+            OPEN_REPAIR,
+            Repair(app_id=self._app_id, why=f"deployment {request.deployment_id} was terminated"),
+        )
+        self._waiting.insert(
+            0, request.model_copy(update={"deployment_id": repair.deployment_id, "repair": True})
+        )
+
+    async def _delete_app(self, given: DeleteAppInput) -> Confirmed:
+        return await workflow.execute_child_workflow(
+            DeleteApp.run,
+            given,
+            id=ids.delete_app_workflow(given.app_id),
+            static_summary=f"delete app {given.app_id} and everything of it",
+            search_attributes=TypedSearchAttributes(
+                [
+                    SearchAttributePair(APP_ID, given.app_id),
+                    SearchAttributePair(USER_ID, given.user_id),
+                ]
+            ),
+        )
+
+    # --- what is asked -----------------------------------------------------------------------
+
+    @workflow.update
+    async def submit(self, request: DeployRequest) -> DeployAccepted:
+        if self._knows(request.deployment_id):
+            return self._accepted(request)
+        if request.repair:
+            self._waiting.append(request)
+            return self._accepted(request)
+        displaced = [waiting for waiting in self._waiting if not waiting.repair]
+        self._waiting = [waiting for waiting in self._waiting if waiting.repair]
+        self._waiting.append(request)
+        if request.on_busy is OnBusy.SUPERSEDE:
+            await self._cancel_running()
+        await self._drop(displaced, f"a newer deployment ({request.deployment_id}) took its place")
+        return self._accepted(request)
+
+    @submit.validator
+    def _submit_allowed(self, request: DeployRequest) -> None:
+        if self._delete is not None:
+            raise to_application_error(Conflict("the app is being deleted", hint="make a new app"))
+        busy = self._running is not None or bool(self._waiting)
+        if busy and request.on_busy is OnBusy.REJECT and not self._knows(request.deployment_id):
+            running = self._running.deployment_id if self._running else None
+            raise to_application_error(
+                Conflict(
+                    f"deployment {running or self._waiting[0].deployment_id} is still running",
+                    hint="wait, cancel it, or deploy with on_busy=queue or on_busy=supersede",
+                )
+            )
+
+    @workflow.update
+    async def delete(self, given: DeleteAppInput) -> DeleteAccepted:
+        self._delete = given
+        displaced, self._waiting = self._waiting, []
+        await self._cancel_running()
+        await self._drop(displaced, "the app is being deleted")
+        return DeleteAccepted(app_id=given.app_id)
+
+    @workflow.signal
+    async def cancel(self, request: CancelRequest) -> None:
+        if self._running and self._running.deployment_id == request.deployment_id:
+            await self._cancel_running(request.by)
+            return
+        dropped = [r for r in self._waiting if r.deployment_id == request.deployment_id]
+        self._waiting = [r for r in self._waiting if r not in dropped]
+        await self._drop(dropped, None)
+
+    @workflow.query
+    def queue(self) -> DeployQueue:
+        return DeployQueue(
+            running=self._running.deployment_id if self._running else None,
+            waiting=[request.deployment_id for request in self._waiting],
+        )
+
+    def _knows(self, deployment_id: int) -> bool:
+        running = [self._running] if self._running else []
+        return any(r.deployment_id == deployment_id for r in [*running, *self._waiting])
+
+    def _accepted(self, request: DeployRequest) -> DeployAccepted:
+        return DeployAccepted(
+            deployment_id=request.deployment_id, waiting=self._running is not None
+        )
+
+    async def _cancel_running(self, by: str = "user") -> None:
+        running = self._running
+        if running is None:
+            return
+        await workflow.wait_condition(
+            lambda: self._child is not None or self._running is not running
+        )
+        if self._child is not None and self._running is running:
+            await self._child.signal(
+                Deployment.cancel, CancelRequest(deployment_id=running.deployment_id, by=by)
+            )
+
+    async def _drop(self, requests: list[DeployRequest], why: str | None) -> None:
+        """Requests that never started end CANCELLED."""
+        for request in requests:
+            await record(
+                RECORD_PROGRESS,
+                Progress(
+                    deployment_id=request.deployment_id,
+                    version=1,
+                    status=DeploymentStatus.CANCELLED,
+                    stages=[],
+                    error=ErrorReport(what=why) if why else None,
+                    ended_at=workflow.now(),
+                ),
+            )

@@ -1,0 +1,54 @@
+"""What went wrong, in words for a person: never by parsing a message, only by type."""
+
+from __future__ import annotations
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, TimeoutType
+
+with workflow.unsafe.imports_passed_through():
+    from activities.contracts import Stage
+    from ops.errors import ErrorReport, from_application_error
+
+
+class StageFailed(Exception):
+    """A stage ended with an error; ``report`` is what the person is told."""
+
+    def __init__(self, report: ErrorReport) -> None:
+        super().__init__(report.what)
+        self.report = report
+
+
+class DeploymentCancelled(Exception):
+    """Somebody asked for it, and the step that ran has ended."""
+
+
+class RunnerLost(Exception):
+    """The runner that was held is gone: start again from clone on another."""
+
+
+def report_of(error: ActivityError, stage: Stage | None, host: str | None) -> ErrorReport:
+    """The report of a failed activity."""
+    name = stage.value if stage else None
+    cause = error.cause
+    if isinstance(cause, ApplicationError):
+        return from_application_error(cause).report(name, host)
+    if isinstance(cause, TimeoutError):
+        where = host or "the control host"
+        if cause.type is TimeoutType.SCHEDULE_TO_START:
+            what = f"{where} did not take up the work in time"
+        elif cause.type is TimeoutType.HEARTBEAT:
+            what = f"{where} stopped giving signs of life"
+        else:
+            what = f"{where} did not finish in time"
+        return ErrorReport(
+            stage=name,
+            host=host,
+            what=what,
+            hint="look at `studio nodes`; retry when the host is up",
+        )
+    return ErrorReport(
+        stage=name,
+        host=host,
+        what=str(cause or error),
+        hint="this is an error of the platform: tell its operators",
+    )

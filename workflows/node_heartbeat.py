@@ -1,0 +1,194 @@
+"""``node-{nodeId}``: is a host up, and does what is on it match the records?
+
+A starting worker says hello (signal-with-start). Then: probe → UP → reconcile → watch, an activity
+that heartbeats live figures and comes back when something changes. Its heartbeat timeout means
+DOWN: placements avoid the node until it is probed again. A new hello restarts the watch, without a
+false DOWN.
+"""
+
+from __future__ import annotations
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.contracts import (
+        ASK_REPAIR,
+        DISCARD_BUILD,
+        INVENTORY,
+        PROBE,
+        RECONCILE,
+        RECORD_NODE,
+        REMOVE_CONTAINER,
+        REMOVE_ROUTE,
+        WATCH,
+        Figures,
+        NodeInfo,
+        NodeRecord,
+        NodeStatus,
+        Reconciliation,
+        RouteRef,
+        WatchEnd,
+    )
+    from workflows import ids
+    from workflows.calls import begin, record, until_ended
+    from workflows.messages import NodeState
+    from workflows.policies import (
+        CONTROL,
+        PROBE_AGAIN,
+        PROBE_NODE,
+        RECONCILE_AGAIN,
+        UNDO,
+        WATCH_NODE,
+    )
+
+SHUTDOWN = "shutdown"
+
+
+@workflow.defn(name="NodeHeartbeat")
+class NodeHeartbeat:
+    @workflow.init
+    def __init__(self, state: NodeState) -> None:
+        self._info = state.info
+        self._status = state.status
+        self._hello = True
+
+    @workflow.run
+    async def run(self, state: NodeState) -> None:
+        while not workflow.info().is_continue_as_new_suggested():
+            self._hello = False
+            figures = await self._probe()
+            if figures is None:
+                await self._set(NodeStatus.DOWN, "it does not answer")
+                await self._wait_for_hello()
+                continue
+            await self._set(NodeStatus.UP, "", figures)
+            await self._reconcile()
+            await self._watch()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        workflow.continue_as_new(NodeState(info=self._info, status=self._status))
+
+    @workflow.signal
+    def hello(self, info: NodeInfo) -> None:
+        """A worker of this node has just started."""
+        self._info = info
+        self._hello = True
+
+    @workflow.query
+    def status(self) -> NodeStatus:
+        return self._status
+
+    async def _probe(self) -> Figures | None:
+        try:
+            return await begin(
+                PROBE, self._info, PROBE_NODE, queue=self._queue(), summary="are you there?"
+            )
+        except ActivityError:
+            return None
+
+    async def _watch(self) -> None:
+        """Follow the node until something changes; says DOWN when it went."""
+        watch = begin(
+            WATCH,
+            self._info,
+            WATCH_NODE,
+            queue=self._queue(),
+            summary=f"watch {self._info.node_id}",
+        )
+        try:
+            await workflow.wait_condition(
+                lambda: watch.done() or self._hello, timeout=RECONCILE_AGAIN
+            )
+        except TimeoutError:
+            workflow.logger.debug("time to reconcile again")
+        if not watch.done():
+            watch.cancel()
+            if not self._hello:
+                await until_ended(watch)
+            return
+        error = watch.exception()
+        if error is not None and not self._hello:
+            await self._set(NodeStatus.DOWN, "it stopped giving signs of life")
+        elif error is None and watch.result().reason == SHUTDOWN and not self._hello:
+            await self._set(NodeStatus.DOWN, "its worker was stopped")
+            await self._wait_for_hello()
+        elif error is None:
+            self._log_end(watch.result())
+
+    def _log_end(self, end: WatchEnd) -> None:
+        workflow.logger.info("watch of %s ended: %s", self._info.node_id, end.reason)
+
+    async def _wait_for_hello(self) -> None:
+        try:
+            await workflow.wait_condition(lambda: self._hello, timeout=PROBE_AGAIN)
+        except TimeoutError:
+            return
+
+    async def _set(self, status: NodeStatus, reason: str, figures: Figures | None = None) -> None:
+        self._status = status
+        workflow.set_current_details(f"**{status}** {reason}")
+        await record(
+            RECORD_NODE,
+            NodeRecord(
+                node_id=self._info.node_id,
+                role=self._info.role,
+                status=status,
+                boot_id=self._info.boot_id,
+                reason=reason,
+                figures=figures,
+            ),
+        )
+
+    async def _reconcile(self) -> None:
+        """Make the node match the records. What cannot be done now is found again the next time."""
+        try:
+            seen = await begin(
+                INVENTORY, self._info, UNDO, queue=self._queue(), summary="what is there?"
+            )
+            todo = await begin(
+                RECONCILE,
+                seen,
+                CONTROL,
+                queue=ids.CONTROL_QUEUE,
+                summary="compare with the records",
+            )
+            await self._remove_leftovers(todo)
+            for repair in todo.repairs:
+                await begin(
+                    ASK_REPAIR,
+                    repair,
+                    CONTROL,
+                    queue=ids.CONTROL_QUEUE,
+                    summary=f"repair app {repair.app_id}: {repair.why}",
+                )
+        except ActivityError:
+            workflow.logger.warning("%s could not be reconciled now", self._info.node_id)
+
+    async def _remove_leftovers(self, todo: Reconciliation) -> None:
+        for app_id in todo.remove_routes:
+            await begin(
+                REMOVE_ROUTE,
+                RouteRef(app_id=app_id),
+                UNDO,
+                queue=self._queue(),
+                summary=f"remove the route of app {app_id}",
+            )
+        for container in todo.remove_containers:
+            await begin(
+                REMOVE_CONTAINER,
+                container,
+                UNDO,
+                queue=self._queue(),
+                summary=f"remove {container.container}",
+            )
+        for checkout in todo.remove_checkouts:
+            await begin(
+                DISCARD_BUILD,
+                checkout,
+                UNDO,
+                queue=self._queue(),
+                summary=f"remove the checkout of deployment {checkout.deployment_id}",
+            )
+
+    def _queue(self) -> str:
+        return ids.node_queue(self._info.node_id)

@@ -1,0 +1,121 @@
+"""The stages of a deployment as people see them, and their way into the records."""
+
+from __future__ import annotations
+
+import asyncio
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.contracts import (
+        RECORD_PROGRESS,
+        STAGE_ORDER,
+        DeploymentStatus,
+        Progress,
+        Stage,
+        StageRecord,
+        StageStatus,
+    )
+    from ops.errors import ErrorReport
+    from workflows.calls import record
+    from workflows.policies import STAGE
+
+_MARKS = {
+    StageStatus.RUNNING: "…",
+    StageStatus.SUCCEEDED: "✓",
+    StageStatus.FAILED: "✗",
+    StageStatus.CANCELLED: "⊘",
+}
+
+
+class Timeline:
+    """Stages with times, hosts and attempts; each change is recorded as a whole snapshot.
+
+    Snapshots are written by one background task, so that no stage waits for the records; changes
+    that come while one is written go into the next.
+    """
+
+    def __init__(self, deployment_id: int) -> None:
+        self._deployment_id = deployment_id
+        self._stages: dict[Stage, StageRecord] = {}
+        self._version = 0
+        self._written = 0
+        self._closed = False
+        self.status = DeploymentStatus.RUNNING
+        self.commit: str | None = None
+        self.error: ErrorReport | None = None
+        self.removed: list[str] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    def open(self) -> None:
+        self._changed()
+        self._writer = asyncio.create_task(self._write_changes())
+
+    def begin(self, stage: Stage, host: str | None) -> None:
+        before = self._stages.get(stage)
+        self._stages[stage] = StageRecord(
+            name=stage,
+            status=StageStatus.RUNNING,
+            attempt=before.attempt + 1 if before else 1,
+            host=host,
+            started_at=workflow.now(),
+        )
+        workflow.upsert_search_attributes([STAGE.value_set(stage.value)])
+        self._changed()
+
+    def end(self, stage: Stage, status: StageStatus, error: str | None = None) -> None:
+        running = self._stages[stage]
+        self._stages[stage] = running.model_copy(
+            update={"status": status, "ended_at": workflow.now(), "error": error}
+        )
+        self._changed()
+
+    def stages(self) -> list[StageRecord]:
+        return [self._stages[name] for name in STAGE_ORDER if name in self._stages]
+
+    async def close(
+        self, status: DeploymentStatus, error: ErrorReport | None, removed: list[str]
+    ) -> None:
+        """Write how it ended and wait until that is recorded."""
+        self.status, self.error, self.removed = status, error, removed
+        self._changed()
+        self._closed = True
+        if self._writer is not None:
+            await self._writer
+
+    def _changed(self) -> None:
+        self._version += 1
+        workflow.set_current_details(self._details())
+
+    def _details(self) -> str:
+        lines = [f"**{self.status}**" + (f" · `{self.commit[:10]}`" if self.commit else ""), ""]
+        for stage in self.stages():
+            seconds = ""
+            if stage.ended_at:
+                seconds = f" {(stage.ended_at - stage.started_at).total_seconds():.2f} s"
+            host = f" on {stage.host}" if stage.host else ""
+            attempt = f" (attempt {stage.attempt})" if stage.attempt > 1 else ""
+            error = f" — {stage.error}" if stage.error else ""
+            lines.append(f"- {_MARKS[stage.status]} {stage.name}{host}{attempt}{seconds}{error}")
+        return "\n".join(lines)
+
+    async def _write_changes(self) -> None:
+        while True:
+            await workflow.wait_condition(lambda: self._written < self._version)
+            version, closed = self._version, self._closed
+            await record(
+                RECORD_PROGRESS,
+                Progress(
+                    deployment_id=self._deployment_id,
+                    version=version,
+                    status=self.status,
+                    stages=self.stages(),
+                    commit=self.commit,
+                    error=self.error,
+                    removed=self.removed,
+                    ended_at=workflow.now() if self.status.ended else None,
+                ),
+            )
+            self._written = version
+            if closed and version == self._version:
+                return
