@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -55,21 +56,26 @@ class Containers:
         )
         self._creating = asyncio.Lock()
 
-    def _name(self, container: str) -> str:
+    @property
+    def socket(self) -> Path:
+        return self._settings.docker_socket
+
+    def full_name(self, container: str) -> str:
+        """A container's name in the engine, with the platform's own prefix."""
         return self._settings.name_prefix + container
 
     # --- reading -----------------------------------------------------------------------------
 
     def inspect(self, container: str) -> dict[str, Any] | None:
         try:
-            found: dict[str, Any] = self._api.inspect_container(self._name(container))
+            found: dict[str, Any] = self._api.inspect_container(self.full_name(container))
         except NotFound:
             return None
         return found
 
     def log_tail(self, container: str) -> list[str]:
         try:
-            raw: bytes = self._api.logs(self._name(container), tail=LOG_TAIL)
+            raw: bytes = self._api.logs(self.full_name(container), tail=LOG_TAIL)
         except APIError:
             return []
         return raw.decode(errors="replace").splitlines()[-LOG_TAIL:]
@@ -85,6 +91,9 @@ class Containers:
             wanted.append(f"{Labels.APP}={app_id}")
         found = self._api.containers(all=True, filters={"label": wanted})
         return [self._seen(item) for item in found]
+
+    async def seen_of(self, app_id: int) -> list[ContainerSeen]:
+        return await in_thread(self.of_app, app_id)
 
     def _seen(self, item: dict[str, Any]) -> ContainerSeen:
         name = item["Names"][0].removeprefix("/").removeprefix(self._settings.name_prefix)
@@ -172,7 +181,7 @@ class Containers:
 
     def _start(self, container: str) -> None:
         try:
-            self._api.start(self._name(container))
+            self._api.start(self.full_name(container))
         except APIError as error:
             if error.status_code in (400, 404, 500) and "exec" in str(error.explanation):
                 raise Unhealthy(
@@ -192,7 +201,7 @@ class Containers:
         return Confirmed(gone=[f"container {given.container}"])
 
     def _remove(self, container: str, *, stop_seconds: int = 0) -> None:
-        name = self._name(container)
+        name = self.full_name(container)
         try:
             if stop_seconds:
                 self._api.stop(name, timeout=stop_seconds)
@@ -216,7 +225,7 @@ class Containers:
             if given.keep is not None:
                 await in_thread(
                     self._api.update_container,
-                    self._name(given.keep),
+                    self.full_name(given.keep),
                     restart_policy={"Name": "unless-stopped"},
                 )
             await asyncio.gather(

@@ -18,6 +18,9 @@ UPDATE_ANSWER = timedelta(seconds=10)
 """How long an API call waits for a workflow's answer before it says that control is away."""
 
 MAX_HEARTBEAT_THROTTLE = timedelta(seconds=1)
+HOLD_THROTTLE = timedelta(milliseconds=300)
+"""A slot is free again this soon after it was released."""
+
 GRACEFUL_SHUTDOWN = timedelta(seconds=3)
 
 HEARTBEAT = timedelta(seconds=5)

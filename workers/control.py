@@ -1,0 +1,110 @@
+"""The deploy control worker (host 100): every workflow, the activities of ``control``, and 7002."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.gitea_repos import GiteaRepositories
+from activities.images import Images
+from activities.mongo import Mongo
+from activities.nodes_control import NodeRecords
+from activities.placement import Placements
+from activities.records import Records
+from activities.verify import Verify
+from api.deploy_control import create_app
+from ops import telemetry
+from ops.crypto import Vault
+from ops.db.session import Database
+from ops.settings import Settings, load_settings
+from ops.temporal import connect, metrics_runtime
+from workers.lifecycle import HttpServer, run_workers, stop_event
+from workers.repairs import Repairs
+from workers.sweep import sweep_forever
+from workflows import ids
+from workflows.delete_app import DeleteApp
+from workflows.deploy import Deploy
+from workflows.deployment import Deployment
+from workflows.node_heartbeat import NodeHeartbeat
+from workflows.policies import GRACEFUL_SHUTDOWN, MAX_HEARTBEAT_THROTTLE
+
+WORKFLOWS = [Deploy, Deployment, DeleteApp, NodeHeartbeat]
+
+
+def control_activities(
+    settings: Settings, database: Database, vault: Vault, client: Client
+) -> Sequence[Callable[..., Any]]:
+    """Every activity of the queue ``control``, the local ones of the records among them."""
+    records = Records(database, settings)
+    nodes = NodeRecords(database, settings)
+    mongo = Mongo(settings, database, vault)
+    images = Images(settings, database)
+    return [
+        records.load_plan,
+        records.record_progress,
+        records.record_pushed,
+        records.record_live,
+        records.record_unlive,
+        records.record_owed,
+        records.find_built,
+        records.take_prunable,
+        records.load_app,
+        records.delete_app_records,
+        records.open_repair,
+        Placements(database, settings).place,
+        nodes.record_node,
+        nodes.reconcile,
+        mongo.ensure_database,
+        mongo.drop_database,
+        images.delete_image,
+        images.delete_app_images,
+        Verify(settings).verify,
+        GiteaRepositories(settings).delete_repository,
+        Repairs(records, client).ask_repair,
+    ]
+
+
+async def run(settings: Settings) -> None:
+    stop = stop_event()
+    database = Database.connect(settings)
+    vault = Vault.open(settings)
+    server = HttpServer(
+        create_app(settings, database, vault),
+        str(settings.service_address),
+        settings.ports.deploy_control,
+    )
+    serving = asyncio.create_task(server.run(stop))
+    client = await connect(
+        settings,
+        runtime=metrics_runtime(f"127.0.0.1:{settings.ports.control_metrics}"),
+        interceptors=telemetry.interceptors(),
+    )
+    worker = Worker(
+        client,
+        task_queue=ids.CONTROL_QUEUE,
+        workflows=WORKFLOWS,
+        activities=control_activities(settings, database, vault, client),
+        max_heartbeat_throttle_interval=MAX_HEARTBEAT_THROTTLE,
+        graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
+    )
+    sweep = asyncio.create_task(sweep_forever(client, database, settings))
+    try:
+        await asyncio.gather(run_workers([worker], stop), serving)
+    finally:
+        sweep.cancel()
+        await database.close()
+
+
+def main() -> None:
+    settings = load_settings()
+    telemetry.setup_logging(settings, "control")
+    telemetry.setup_tracing(settings, "control")
+    asyncio.run(run(settings))
+
+
+if __name__ == "__main__":
+    main()
