@@ -22,17 +22,12 @@ from ops.crypto import Vault
 from ops.db.session import Database
 from ops.settings import Settings, load_settings
 from ops.temporal import connect, metrics_runtime
+from workers.control_workflows import WORKFLOWS
 from workers.lifecycle import HttpServer, run_workers, stop_event
 from workers.repairs import Repairs
 from workers.sweep import sweep_forever
 from workflows import ids
-from workflows.delete_app import DeleteApp
-from workflows.deploy import Deploy
-from workflows.deployment import Deployment
-from workflows.node_heartbeat import NodeHeartbeat
 from workflows.policies import GRACEFUL_SHUTDOWN, MAX_HEARTBEAT_THROTTLE
-
-WORKFLOWS = [Deploy, Deployment, DeleteApp, NodeHeartbeat]
 
 
 def control_activities(

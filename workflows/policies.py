@@ -42,7 +42,7 @@ class Policy:
     schedule_to_close: timedelta | None = None
     schedule_to_start: timedelta | None = None
     heartbeat: timedelta | None = None
-    retry: RetryPolicy = field(default=_PATIENT)
+    retry: RetryPolicy = field(default_factory=lambda: _PATIENT)
 
     @property
     def options(self) -> dict[str, Any]:

@@ -1,0 +1,54 @@
+"""A real Temporal server for the workflow tests, with a task queue world of its own each test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest_asyncio
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from ops.settings import load_settings
+from tests.workflows.world import World
+from workers.control_workflows import WORKFLOWS
+from workflows.policies import APP_ID, DEPLOYMENT_ID, NODE_ID, STAGE, USER_ID
+
+
+def temporal_binary() -> Path:
+    given = os.environ.get("STUDIO_TEST_TEMPORAL")
+    return Path(given) if given else load_settings().tools_bin / "temporal"
+
+
+@pytest_asyncio.fixture
+async def client() -> AsyncIterator[Client]:
+    async with await WorkflowEnvironment.start_local(
+        data_converter=pydantic_data_converter,
+        dev_server_existing_path=str(temporal_binary()),
+        search_attributes=[APP_ID, USER_ID, DEPLOYMENT_ID, NODE_ID, STAGE],
+    ) as environment:
+        yield environment.client
+
+
+@pytest_asyncio.fixture
+async def world(client: Client) -> AsyncIterator[World]:
+    """Workers run until the test ends."""
+    world = World(client)
+    async with AsyncExitStack() as stack:
+        for worker in world.workers(WORKFLOWS):
+            await stack.enter_async_context(worker)
+        yield world
+        world.hangs.clear()
+
+
+@pytest_asyncio.fixture
+async def client_with_two(client: Client) -> AsyncIterator[World]:
+    """The same with two runners."""
+    world = World(client, runners=["runner-101", "runner-101-2"])
+    async with AsyncExitStack() as stack:
+        for worker in world.workers(WORKFLOWS):
+            await stack.enter_async_context(worker)
+        yield world

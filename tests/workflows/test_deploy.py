@@ -1,0 +1,235 @@
+"""``deploy-{appId}`` and its child: success, failure, cancel, a dead host, busy, terminated."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from activities import contracts as c
+from ops.errors import BuildFailed, Conflict, Unhealthy
+from tests.workflows.world import World
+from workflows import commands, ids
+from workflows.messages import DeleteAppInput, DeployRequest, OnBusy
+
+APP = 1
+
+
+async def eventually(holds: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait for a condition of the world; the test's own limit is only the last resort."""
+    async with asyncio.timeout(seconds):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+def request(deployment_id: int, on_busy: OnBusy = OnBusy.REJECT) -> DeployRequest:
+    return DeployRequest(deployment_id=deployment_id, app_id=APP, user_id=1, on_busy=on_busy)
+
+
+async def submit(world: World, deployment_id: int, on_busy: OnBusy = OnBusy.REJECT) -> None:
+    await commands.submit(world.client, request(deployment_id, on_busy))
+
+
+async def ended(world: World, deployment_id: int) -> c.DeploymentStatus:
+    await eventually(lambda: deployment_id in world.progress and world.status(deployment_id).ended)
+    await idle(world)
+    return world.status(deployment_id)
+
+
+async def idle(world: World) -> None:
+    """Until ``deploy-{appId}`` has ended: the lock is free."""
+    await world.client.get_workflow_handle(ids.deploy_workflow(APP)).result()
+
+
+def no_trace(world: World, deployment_id: int) -> None:
+    assert ids.app_container(APP, deployment_id) not in world.containers
+    assert not world.checkouts
+    assert not world.slots
+    assert world.route is None or world.route.release_id != deployment_id
+
+
+async def test_a_deployment_goes_through_all_stages(world: World) -> None:
+    await submit(world, 1)
+    assert await ended(world, 1) is c.DeploymentStatus.SUCCEEDED
+    assert world.stages(1) == {stage.value: "SUCCEEDED" for stage in c.STAGE_ORDER}
+    assert world.live == 1
+    assert world.containers == {"app-1-1"}
+    assert not world.slots
+    assert not world.checkouts
+
+
+async def test_the_second_deployment_replaces_the_first(world: World) -> None:
+    await submit(world, 1)
+    await ended(world, 1)
+    world.pushed.clear()
+    await submit(world, 2)
+    assert await ended(world, 2) is c.DeploymentStatus.SUCCEEDED
+    assert world.containers == {"app-1-2"}
+    assert world.progress[2].removed == ["container app-1-1"]
+
+
+async def test_an_unchanged_tree_is_not_built_again(world: World) -> None:
+    await submit(world, 1)
+    await ended(world, 1)
+    await submit(world, 2)
+    await ended(world, 2)
+    assert "build" not in world.stages(2)
+    assert "push" not in world.stages(2)
+    assert world.live == 2
+
+
+@pytest.mark.parametrize(
+    ("activity", "error", "status"),
+    [
+        ("clone", BuildFailed("no such ref"), c.DeploymentStatus.FAILED),
+        ("build", BuildFailed("exit 1", log_tail=["boom"]), c.DeploymentStatus.FAILED),
+        ("check_health", Unhealthy("exited", log_tail=["died"]), c.DeploymentStatus.FAILED),
+        ("verify", Unhealthy("404"), c.DeploymentStatus.FAILED),
+        ("soak", Unhealthy("died", log_tail=["died"]), c.DeploymentStatus.ROLLED_BACK),
+        ("ensure_database", Conflict("too many"), c.DeploymentStatus.FAILED),
+    ],
+)
+async def test_a_failure_leaves_the_old_release_serving(
+    world: World, activity: str, error: BuildFailed, status: c.DeploymentStatus
+) -> None:
+    await submit(world, 1)
+    await ended(world, 1)
+    world.pushed.clear()
+    world.fails[activity] = error
+    await submit(world, 2)
+    assert await ended(world, 2) is status
+    assert world.live == 1
+    assert world.route is not None
+    assert world.route.release_id == 1
+    assert world.containers == {"app-1-1"}
+    no_trace(world, 2)
+    report = world.progress[2].error
+    assert report is not None
+    assert report.what == error.what
+    assert report.log_tail == error.log_tail
+
+
+@pytest.mark.parametrize("activity", ["clone", "build", "push", "check_health", "verify", "soak"])
+async def test_cancel_undoes_everything(world: World, activity: str) -> None:
+    world.hangs.add(activity)
+    await submit(world, 1)
+    await eventually(lambda: activity in world.calls)
+    await commands.cancel(world.client, APP, 1)
+    assert await ended(world, 1) is c.DeploymentStatus.CANCELLED
+    no_trace(world, 1)
+    assert world.live is None
+    assert world.progress[1].removed
+
+
+async def test_cancel_from_the_temporal_ui_takes_the_same_way(world: World) -> None:
+    world.hangs.add("check_health")
+    await submit(world, 1)
+    await eventually(lambda: "check_health" in world.calls)
+    await world.client.get_workflow_handle(ids.deployment_workflow(1)).cancel()
+    assert await ended(world, 1) is c.DeploymentStatus.CANCELLED
+    no_trace(world, 1)
+
+
+async def test_cancel_after_retire_began_is_too_late(world: World) -> None:
+    world.hangs.add("retire")
+    await submit(world, 1)
+    await eventually(lambda: "retire" in world.calls)
+    await commands.cancel(world.client, APP, 1)
+    world.hangs.clear()
+    assert await ended(world, 1) is c.DeploymentStatus.SUCCEEDED
+
+
+async def test_a_busy_app_rejects(world: World) -> None:
+    world.hangs.add("build")
+    await submit(world, 1)
+    with pytest.raises(Conflict):
+        await submit(world, 2)
+    world.hangs.clear()
+    assert await ended(world, 1) is c.DeploymentStatus.SUCCEEDED
+
+
+async def test_only_the_newest_waits(world: World) -> None:
+    world.hangs.add("build")
+    await submit(world, 1)
+    await submit(world, 2, OnBusy.QUEUE)
+    await submit(world, 3, OnBusy.QUEUE)
+    world.hangs.clear()
+    assert await ended(world, 3) is c.DeploymentStatus.SUCCEEDED
+    assert world.status(1) is c.DeploymentStatus.SUCCEEDED
+    assert world.status(2) is c.DeploymentStatus.CANCELLED
+    assert world.live == 3
+
+
+async def test_supersede_cancels_what_runs(world: World) -> None:
+    world.hangs.add("build")
+    await submit(world, 1)
+    await eventually(lambda: "build" in world.calls)
+    await submit(world, 2, OnBusy.SUPERSEDE)
+    await eventually(lambda: 1 in world.progress and world.status(1).ended)
+    world.hangs.clear()
+    assert await ended(world, 2) is c.DeploymentStatus.SUCCEEDED
+    assert world.status(1) is c.DeploymentStatus.CANCELLED
+
+
+async def test_a_waiting_deployment_can_be_cancelled(world: World) -> None:
+    world.hangs.add("build")
+    await submit(world, 1)
+    await submit(world, 2, OnBusy.QUEUE)
+    await commands.cancel(world.client, APP, 2)
+    await eventually(lambda: 2 in world.progress)
+    world.hangs.clear()
+    assert await ended(world, 1) is c.DeploymentStatus.SUCCEEDED
+    assert world.status(2) is c.DeploymentStatus.CANCELLED
+
+
+async def test_a_runner_that_dies_is_left_for_another(client_with_two: World) -> None:
+    world = client_with_two
+    world.dies |= {"build", "runner-101"}
+    await submit(world, 1)
+    await eventually(lambda: world.next_runner == 2)
+    world.dies.discard("build")
+    assert await ended(world, 1) is c.DeploymentStatus.SUCCEEDED
+    stages = {stage.name: stage for stage in world.progress[1].stages}
+    assert stages[c.Stage.BUILD].host == "runner-101-2"
+    assert stages[c.Stage.CLONE].attempt == 2
+    assert [owed.node_id for owed in world.owed] == ["runner-101"]
+
+
+async def test_a_terminated_deployment_is_followed_by_a_repair(world: World) -> None:
+    await submit(world, 1)
+    await ended(world, 1)
+    world.pushed.clear()
+    world.hangs.add("check_health")
+    await submit(world, 2)
+    await eventually(lambda: world.calls.count("check_health") == 2)
+    world.hangs.clear()
+    await world.client.get_workflow_handle(ids.deployment_workflow(2)).terminate("operator")
+    await eventually(lambda: 900 in world.progress and world.status(900).ended)
+    assert world.status(2) is c.DeploymentStatus.FAILED
+    assert world.status(900) is c.DeploymentStatus.SUCCEEDED
+    assert world.containers == {"app-1-1"}
+
+
+async def test_stop_takes_route_and_container(world: World) -> None:
+    await submit(world, 1)
+    await ended(world, 1)
+    world.kinds[2] = c.DeploymentKind.STOP
+    await submit(world, 2)
+    assert await ended(world, 2) is c.DeploymentStatus.SUCCEEDED
+    assert world.route is None
+    assert not world.containers
+    assert world.live is None
+
+
+async def test_delete_cancels_what_runs_and_removes_everything(world: World) -> None:
+    world.hangs.add("build")
+    await submit(world, 1)
+    await eventually(lambda: "build" in world.calls)
+    await commands.delete_app(world.client, DeleteAppInput(app_id=APP, user_id=1))
+    with pytest.raises(Conflict):
+        await submit(world, 2)
+    await idle(world)
+    assert world.status(1) is c.DeploymentStatus.CANCELLED
+    assert world.calls[-1] == "delete_app_records"
+    no_trace(world, 1)

@@ -1,0 +1,293 @@
+"""A small world for workflow tests: activities that do what they promise, in memory.
+
+Each test makes one of them misbehave by name: ``fails``, ``hangs`` (heartbeats until it is
+cancelled) or ``dies`` (its host is gone: nothing heartbeats any more).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities import contracts as c
+from ops.errors import StudioError, to_application_error
+from workflows import ids
+
+RUNNER = "runner-101"
+RUNTIME = "runtime-102"
+
+
+@dataclass
+class World:
+    """State that activities change, and how each of them misbehaves."""
+
+    client: Client
+    containers: set[str] = field(default_factory=set)
+    route: c.RouteTarget | None = None
+    live: int | None = None
+    checkouts: set[int] = field(default_factory=set)
+    slots: set[int] = field(default_factory=set)
+    progress: dict[int, c.Progress] = field(default_factory=dict)
+    owed: list[c.OwedUndo] = field(default_factory=list)
+    pushed: dict[str, str] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    kinds: dict[int, c.DeploymentKind] = field(default_factory=dict)
+    fails: dict[str, StudioError] = field(default_factory=dict)
+    hangs: set[str] = field(default_factory=set)
+    dies: set[str] = field(default_factory=set)
+    runners: list[str] = field(default_factory=lambda: [RUNNER])
+    next_runner: int = 0
+
+    # --- how an activity misbehaves ----------------------------------------------------------
+
+    async def _enter(self, name: str) -> None:
+        self.calls.append(name)
+        if name in self.fails:
+            raise to_application_error(self.fails[name])
+        if name in self.dies:
+            await asyncio.Event().wait()
+        while name in self.hangs:
+            activity.heartbeat()
+            await asyncio.sleep(0.02)
+
+    def status(self, deployment_id: int) -> c.DeploymentStatus:
+        return self.progress[deployment_id].status
+
+    def stages(self, deployment_id: int) -> dict[str, str]:
+        return {s.name.value: s.status.value for s in self.progress[deployment_id].stages}
+
+    # --- records and control -----------------------------------------------------------------
+
+    @activity.defn(name=c.LOAD_PLAN.name)
+    async def load_plan(self, given: c.DeploymentRef) -> c.Plan:
+        await self._enter("load_plan")
+        kind = self.kinds.get(given.deployment_id, c.DeploymentKind.DEPLOY)
+        old = c.Release(repository="u1-app1", digest="sha256:old", commit="0" * 40)
+        release = None if kind is c.DeploymentKind.DEPLOY else old
+        repair = kind is c.DeploymentKind.REPAIR
+        release_id = (self.live or given.deployment_id) if repair else given.deployment_id
+        return c.Plan(
+            deployment_id=given.deployment_id,
+            release_id=release_id,
+            app_id=given.app_id,
+            user_id=1,
+            slug="shop",
+            kind=kind,
+            repository="u1-app1",
+            container=ids.app_container(given.app_id, release_id),
+            database=ids.app_database(given.app_id),
+            release=release,
+            live_deployment_id=self.live,
+            node_id=RUNTIME,
+            host="shop.apps.localhost",
+            soak_seconds=0.1,
+            health_seconds=1,
+        )
+
+    @activity.defn(name=c.PLACE.name)
+    async def place(self, given: c.PlaceInput) -> c.Placement:
+        await self._enter("place")
+        return c.Placement(node_id=RUNTIME)
+
+    @activity.defn(name=c.RECORD_PROGRESS.name)
+    async def record_progress(self, given: c.Progress) -> None:
+        before = self.progress.get(given.deployment_id)
+        if before is None or given.version > before.version:
+            self.progress[given.deployment_id] = given
+
+    @activity.defn(name=c.RECORD_PUSHED.name)
+    async def record_pushed(self, given: c.PushedInput) -> None:
+        if given.build_key:
+            self.pushed[given.build_key] = given.release.digest
+
+    @activity.defn(name=c.RECORD_LIVE.name)
+    async def record_live(self, given: c.LiveInput) -> None:
+        self.live = given.deployment_id
+
+    @activity.defn(name=c.RECORD_UNLIVE.name)
+    async def record_unlive(self, given: c.UnliveInput) -> None:
+        self.live = None if given.stopped else given.previous_deployment_id
+
+    @activity.defn(name=c.RECORD_OWED.name)
+    async def record_owed(self, given: c.OwedUndo) -> None:
+        self.owed.append(given)
+
+    @activity.defn(name=c.FIND_BUILT.name)
+    async def find_built(self, given: c.FindBuiltInput) -> c.FoundImage:
+        digest = self.pushed.get(given.build_key)
+        if digest is None:
+            return c.FoundImage()
+        return c.FoundImage(release=c.Release(repository="u1-app1", digest=digest, commit="a" * 40))
+
+    @activity.defn(name=c.TAKE_PRUNABLE.name)
+    async def take_prunable(self, given: c.PrunableInput) -> c.Prunable:
+        return c.Prunable(digests=[])
+
+    @activity.defn(name=c.OPEN_REPAIR.name)
+    async def open_repair(self, given: c.Repair) -> c.DeploymentRef:
+        self.calls.append("open_repair")
+        self.kinds[900] = c.DeploymentKind.REPAIR
+        return c.DeploymentRef(deployment_id=900, app_id=given.app_id)
+
+    @activity.defn(name=c.ENSURE_DATABASE.name)
+    async def ensure_database(self, given: c.DatabaseInput) -> None:
+        await self._enter("ensure_database")
+
+    @activity.defn(name=c.VERIFY.name)
+    async def verify(self, given: c.VerifyInput) -> None:
+        await self._enter("verify")
+        assert self.route is not None
+        assert self.route.release_id == given.release_id
+
+    @activity.defn(name=c.LOAD_APP.name)
+    async def load_app(self, given: c.AppRef) -> c.AppThings:
+        return c.AppThings(
+            app_id=given.app_id,
+            user_id=1,
+            slug="shop",
+            repository="u1-app1",
+            database="db_1",
+            nodes=[RUNTIME],
+            runners=self.runners,
+        )
+
+    @activity.defn(name=c.DELETE_REPOSITORY.name)
+    async def delete_repository(self, given: c.AppThings) -> c.Confirmed:
+        return c.Confirmed(gone=["repository"])
+
+    @activity.defn(name=c.DELETE_APP_IMAGES.name)
+    async def delete_app_images(self, given: c.AppThings) -> c.Confirmed:
+        return c.Confirmed(gone=["images"])
+
+    @activity.defn(name=c.DROP_DATABASE.name)
+    async def drop_database(self, given: c.DatabaseInput) -> c.Confirmed:
+        await self._enter("drop_database")
+        return c.Confirmed(gone=["database"])
+
+    @activity.defn(name=c.DELETE_APP_RECORDS.name)
+    async def delete_app_records(self, given: c.AppThings) -> c.Confirmed:
+        self.calls.append("delete_app_records")
+        return c.Confirmed(gone=["records"])
+
+    # --- runner ------------------------------------------------------------------------------
+
+    @activity.defn(name=c.HOLD_RUNNER.name)
+    async def hold_runner(self, given: c.HoldInput) -> None:
+        node = self.runners[self.next_runner % len(self.runners)]
+        self.next_runner += 1
+        workflow_id = activity.info().workflow_id
+        assert workflow_id is not None
+        self.slots.add(given.deployment_id)
+        try:
+            handle = self.client.get_workflow_handle(workflow_id)
+            await handle.signal("runner_held", c.RunnerHeld(hold_id=given.hold_id, node_id=node))
+            while node not in self.dies:
+                activity.heartbeat()
+                await asyncio.sleep(0.02)
+            await asyncio.Event().wait()
+        finally:
+            self.slots.discard(given.deployment_id)
+
+    @activity.defn(name=c.CLONE.name)
+    async def clone(self, given: c.CloneInput) -> c.CloneResult:
+        self.checkouts.add(given.deployment_id)
+        await self._enter("clone")
+        return c.CloneResult(
+            commit="a" * 40,
+            message="m",
+            author="a",
+            recipe=c.Recipe.NODE,
+            port=3000,
+            health_path="/",
+            build_args={},
+            build_key=f"key-{given.ref}",
+        )
+
+    @activity.defn(name=c.BUILD.name)
+    async def build(self, given: c.BuildInput) -> c.BuildResult:
+        await self._enter("build")
+        return c.BuildResult(image_id="sha256:image")
+
+    @activity.defn(name=c.PUSH.name)
+    async def push(self, given: c.PushInput) -> c.PushResult:
+        await self._enter("push")
+        return c.PushResult(digest=f"sha256:{given.deployment_id}")
+
+    @activity.defn(name=c.DISCARD_BUILD.name)
+    async def discard_build(self, given: c.DeploymentRef) -> c.Confirmed:
+        self.calls.append("discard_build")
+        self.checkouts.discard(given.deployment_id)
+        return c.Confirmed(gone=["checkout"])
+
+    # --- runtime -----------------------------------------------------------------------------
+
+    @activity.defn(name=c.START_CONTAINER.name)
+    async def start_container(self, given: c.StartInput) -> c.Started:
+        route = self.route
+        self.containers.add(given.container)
+        await self._enter("start_container")
+        return c.Started(address="172.28.0.10", route=route)
+
+    @activity.defn(name=c.CHECK_HEALTH.name)
+    async def check_health(self, given: c.HealthInput) -> None:
+        await self._enter("check_health")
+
+    @activity.defn(name=c.SOAK.name)
+    async def soak(self, given: c.HealthInput) -> None:
+        await self._enter("soak")
+
+    @activity.defn(name=c.SWITCH_ROUTE.name)
+    async def switch_route(self, given: c.SwitchInput) -> None:
+        self.route = given.target
+        await self._enter("switch_route")
+
+    @activity.defn(name=c.REMOVE_ROUTE.name)
+    async def remove_route(self, given: c.RouteRef) -> c.Confirmed:
+        self.route = None
+        return c.Confirmed(gone=["route"])
+
+    @activity.defn(name=c.REMOVE_CONTAINER.name)
+    async def remove_container(self, given: c.RemoveInput) -> c.Confirmed:
+        await self._enter("remove_container")
+        self.containers.discard(given.container)
+        return c.Confirmed(gone=[f"container {given.container}"])
+
+    @activity.defn(name=c.RETIRE.name)
+    async def retire(self, given: c.RetireInput) -> c.Confirmed:
+        await self._enter("retire")
+        gone = [name for name in self.containers if name != given.keep]
+        self.containers -= set(gone)
+        return c.Confirmed(gone=[f"container {name}" for name in gone])
+
+    @activity.defn(name=c.PRUNE_LOCAL.name)
+    async def prune_local(self, given: c.PruneLocalInput) -> c.Confirmed:
+        return c.Confirmed(gone=[])
+
+    # --- workers -----------------------------------------------------------------------------
+
+    def _activities(self) -> list[Callable[..., Any]]:
+        names = {value.name for value in vars(c).values() if isinstance(value, c.Activity)}
+        return [getattr(self, name) for name in sorted(names) if hasattr(self, name)]
+
+    def workers(self, workflows: Sequence[type]) -> list[Worker]:
+        """A control worker, and one for each host; all know every activity."""
+        activities = self._activities()
+        queues = [ids.CONTROL_QUEUE, ids.RUNNER_QUEUE, RUNTIME, *self.runners]
+        return [
+            Worker(
+                self.client,
+                task_queue=queue,
+                workflows=list(workflows) if queue == ids.CONTROL_QUEUE else [],
+                activities=activities,
+                max_heartbeat_throttle_interval=timedelta(seconds=0.1),
+                graceful_shutdown_timeout=timedelta(seconds=0),
+            )
+            for queue in queues
+        ]
