@@ -1,0 +1,85 @@
+"""What a node asks of the deploy control (7002): the secrets of a deployment placed on it.
+
+They never pass through a workflow's history; a node gets only those of its own deployments, and
+only while they run.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+from ops.errors import KINDS, PlatformError, StudioError
+from ops.settings import Settings, read_secret
+
+TIMEOUT = httpx.Timeout(10, connect=2)
+
+
+class BuildSecrets(BaseModel):
+    """What a build needs and no history may hold."""
+
+    model_config = ConfigDict(frozen=True)
+
+    git_url: str
+    git_token: SecretStr
+    registry_user: str
+    registry_password: SecretStr
+    build_env: dict[str, SecretStr] = {}
+
+
+class NodeClient:
+    """One per process; keeps its connection. Raises PlatformError while 7002 is away."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        node_id: str,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        token = read_secret(settings, f"node-{node_id}").get_secret_value()
+        self._http = httpx.AsyncClient(
+            base_url=settings.control_url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=TIMEOUT,
+            trust_env=False,
+            transport=transport,
+        )
+
+    async def build_secrets(self, deployment_id: int) -> BuildSecrets:
+        """Raises Conflict or NotFound when that deployment does not run (any more)."""
+        return BuildSecrets.model_validate(await self._get(f"/deployments/{deployment_id}/build"))
+
+    async def environment(self, deployment_id: int) -> dict[str, SecretStr]:
+        """The whole environment that the app's container starts with."""
+        answer = await self._get(f"/deployments/{deployment_id}/environment")
+        return {key: SecretStr(value) for key, value in answer["env"].items()}
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def _get(self, path: str) -> dict[str, Any]:
+        try:
+            response = await self._http.get(path)
+        except httpx.TransportError as error:
+            raise PlatformError(
+                f"the deploy control does not answer ({type(error).__name__})",
+                hint="it is tried again by itself",
+            ) from None
+        if response.is_success:
+            answer: dict[str, Any] = response.json()
+            return answer
+        raise _error(response)
+
+
+def _error(response: httpx.Response) -> StudioError:
+    """The error of the tree that a problem+json answer names; anything else is the platform's."""
+    try:
+        problem = response.json()
+        kind = KINDS[str(problem["type"]).rpartition(":")[2]]
+        return kind(str(problem["detail"]), hint=str(problem.get("hint", "")))
+    except (ValueError, KeyError, TypeError):
+        return PlatformError(
+            f"the deploy control answered {response.status_code} to {response.request.url.path}"
+        )
