@@ -56,10 +56,10 @@ def look(tree: Tree, command: str | None) -> Python | None:
     procfile = _WEB.search(tree.read("Procfile") or "")
     script = _some_script(tree)
     found = _framework(tree) or _django(tree)
-    if file is None and procfile is None and found is None:
-        # A lone script makes an app, unless there is a page too and nothing says to run it.
-        if script is None or (tree.has("index.html") and command is None):
-            return None
+    # A lone script makes an app, unless there is a page too and nothing says to run the script.
+    page = tree.has("index.html") and command is None
+    if file is None and procfile is None and found is None and (script is None or page):
+        return None
     start = command or (procfile["command"].strip() if procfile else found)
     if start is not None:
         return Python(file, _whole(lines), _missing(start, lines), ["sh", "-c", start])
