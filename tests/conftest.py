@@ -1,0 +1,38 @@
+"""Fixtures of the whole suite. The platform is started when the first test asks for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.support.platform import Platform
+from tests.support.user import User
+
+
+@pytest.fixture(scope="session")
+def platform() -> Iterator[Platform]:
+    """A platform of the tests' own. ``STUDIO_TEST_KEEP=1`` leaves it running for the next run."""
+    platform = Platform.up()
+    yield platform
+    if os.environ.get("STUDIO_TEST_KEEP") != "1":
+        platform.down()
+
+
+@pytest_asyncio.fixture
+async def user(platform: Platform, tmp_path: Path) -> AsyncIterator[User]:
+    """A new user of the platform."""
+    async with User.registered(platform.settings, tmp_path) as user:
+        yield user
+
+
+@pytest_asyncio.fixture
+async def stranger(platform: Platform, tmp_path: Path) -> AsyncIterator[User]:
+    """Somebody else."""
+    home = tmp_path / "stranger"
+    home.mkdir()
+    async with User.registered(platform.settings, home) as user:
+        yield user

@@ -1,0 +1,147 @@
+"""The main job on real input: an app pushed to Git is built, run and answers at its public URL."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.support import apps
+from tests.support.platform import Platform
+from tests.support.user import User, busy_clients, ok
+
+STAGES = [
+    "place",
+    "clone",
+    "build",
+    "push",
+    "database",
+    "start",
+    "health",
+    "switch",
+    "verify",
+    "soak",
+    "retire",
+]
+
+
+async def test_push_deploy_and_open(user: User) -> None:
+    app = await user.app(apps.hello("first"))
+    deployment = await app.deployed()
+    assert deployment["status"] == "SUCCEEDED", deployment
+    assert [stage["name"] for stage in deployment["stages"]] == STAGES
+    assert deployment["live_at"]
+    answer = await app.get()
+    assert answer.text == "first"
+    assert answer.headers["X-Studio-Release"] == str(deployment["id"])
+    seen = ok(await app.api.get(f"/api/apps/{app.id}"))
+    assert seen["status"] == "LIVE"
+    assert seen["live_deployment"] == deployment["id"]
+
+    await app.push(apps.hello("second"))
+    second = await app.deployed()
+    assert second["status"] == "SUCCEEDED", second
+    assert (await app.get()).text == "second"
+
+
+async def test_an_unchanged_tree_is_not_built_again(user: User) -> None:
+    app = await user.app(apps.hello())
+    await app.deployed()
+    again = await app.deployed()
+    assert again["status"] == "SUCCEEDED", again
+    assert not {"build", "push"} & {stage["name"] for stage in again["stages"]}
+
+
+async def test_rollback_and_stop_and_start(user: User) -> None:
+    app = await user.app(apps.hello("one"))
+    first = await app.deployed()
+    await app.push(apps.hello("two"))
+    await app.deployed()
+    back = await app.ended(ok(await app.ask("rollback"), 202)["id"])
+    assert back["status"] == "SUCCEEDED", back
+    assert back["commit"] == first["commit"]
+    assert (await app.get()).text == "one"
+
+    stopped = await app.ended(ok(await app.ask("stop"), 202)["id"])
+    assert stopped["status"] == "SUCCEEDED", stopped
+    assert (await app.get()).status_code >= 400
+    started = await app.ended(ok(await app.ask("start"), 202)["id"])
+    assert started["status"] == "SUCCEEDED", started
+    assert (await app.get()).text == "one"
+
+
+@pytest.mark.parametrize(
+    ("files", "stage", "status", "said"),
+    [
+        (apps.failing_build(), "build", "FAILED", "the compiler is sad"),
+        (apps.crashes_at_once(), "health", "FAILED", "cannot read my configuration"),
+        (apps.wrong_port(), "health", "FAILED", "listening on 8123"),
+        (apps.never_healthy(), "health", "FAILED", "still warming up"),
+        (apps.crashes_after(1.2), "soak", "ROLLED_BACK", "out of luck"),
+    ],
+    ids=["build fails", "does not start", "wrong port", "never healthy", "dies in the soak"],
+)
+async def test_a_bad_release_never_harms_the_old_one(
+    user: User, files: dict[str, str | bytes], stage: str, status: str, said: str
+) -> None:
+    app = await user.app(apps.hello("good"))
+    good = await app.deployed()
+    assert good["status"] == "SUCCEEDED", good
+    await app.push(files)
+    async with busy_clients(app, 2) as traffic:
+        bad = await app.deployed()
+    assert bad["status"] == status, bad
+    assert bad["error"]["stage"] == stage
+    assert any(said in line for line in bad["error"]["log_tail"]), bad["error"]
+    assert not traffic.failures
+    if status == "FAILED":
+        assert traffic.bodies == ["good"]
+    assert (await app.get()).text == "good"
+    seen = ok(await app.api.get(f"/api/apps/{app.id}"))
+    assert seen["live_deployment"] == good["id"]
+
+
+async def test_wrong_port_is_explained(user: User) -> None:
+    app = await user.app(apps.wrong_port())
+    bad = await app.deployed()
+    assert "8123" in bad["error"]["hint"]
+    assert "3000" in bad["error"]["hint"]
+
+
+async def test_no_request_fails_over_many_deployments(user: User) -> None:
+    app = await user.app(apps.hello("0"))
+    await app.deployed()
+    async with busy_clients(app, 8) as traffic:
+        for number in range(1, 6):
+            await app.push(apps.hello(str(number)))
+            deployment = await app.deployed()
+            assert deployment["status"] == "SUCCEEDED", deployment
+    assert not traffic.failures
+    assert traffic.bodies[-1] == "5"
+
+
+async def test_cancel_in_the_middle_of_a_build(user: User, platform: Platform) -> None:
+    app = await user.app(apps.slow_build(60))
+    deployment_id = await app.deploy()
+    async with asyncio.timeout(60):
+        while "building 2 of" not in await app.log(deployment_id):
+            await asyncio.sleep(0.2)
+    ok(await app.api.post(f"/api/deployments/{deployment_id}/cancel"), 202)
+    ended = await app.ended(deployment_id, seconds=5)
+    assert ended["status"] == "CANCELLED"
+    left = await asyncio.create_subprocess_exec("pgrep", "-f", "building [$]i of 60")
+    assert await left.wait() == 1, "the build's processes still run"
+    assert not (platform.settings.node_home("runner-101") / "builds" / str(deployment_id)).exists()
+
+
+async def test_deployments_ask_the_busy_app(user: User) -> None:
+    app = await user.app(apps.slow_build(5))
+    first = await app.deploy()
+    rejected = await app.ask("deployments")
+    assert rejected.status_code == 409
+    assert str(first) in rejected.json()["detail"]
+    waiting = await app.deploy(on_busy="queue")
+    newest = await app.deploy(on_busy="queue")
+    assert (await app.ended(waiting))["status"] == "CANCELLED"
+    assert (await app.ended(first))["status"] == "SUCCEEDED"
+    assert (await app.ended(newest))["status"] == "SUCCEEDED"

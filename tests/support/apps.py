@@ -1,0 +1,103 @@
+"""Small apps that behave or misbehave in one way each. No packages: they build in a moment."""
+
+from __future__ import annotations
+
+import json
+
+PACKAGE = json.dumps(
+    {"name": "shop", "version": "1.0.0", "private": True, "scripts": {"start": "node server.js"}}
+)
+
+
+def node_app(server: str) -> dict[str, str | bytes]:
+    return {"package.json": PACKAGE, "server.js": server}
+
+
+def hello(text: str = "hello") -> dict[str, str | bytes]:
+    """Answers everything with ``text``."""
+    return node_app(
+        f"""
+const http = require("http");
+console.log("listening on", process.env.PORT);
+http.createServer((req, res) => res.end({json.dumps(text)})).listen(process.env.PORT);
+process.on("SIGTERM", () => process.exit(0));
+"""
+    )
+
+
+def shows_environment() -> dict[str, str | bytes]:
+    """Answers with its environment and what is asked of it, as JSON."""
+    return node_app(
+        """
+const http = require("http");
+http.createServer((req, res) => res.end(JSON.stringify({
+  env: process.env, uid: process.getuid(), url: req.url, headers: req.headers,
+}))).listen(process.env.PORT);
+"""
+    )
+
+
+def crashes_at_once() -> dict[str, str | bytes]:
+    return node_app('console.error("cannot read my configuration"); process.exit(3);')
+
+
+def crashes_after(seconds: float) -> dict[str, str | bytes]:
+    """Answers, then exits."""
+    return node_app(
+        f"""
+const http = require("http");
+http.createServer((req, res) => res.end("short-lived")).listen(process.env.PORT);
+setTimeout(() => {{ console.error("out of luck"); process.exit(4); }}, {seconds * 1000});
+"""
+    )
+
+
+def wrong_port() -> dict[str, str | bytes]:
+    return node_app(
+        """
+const http = require("http");
+http.createServer((req, res) => res.end("lost")).listen(8123);
+console.log("listening on 8123");
+"""
+    )
+
+
+def never_healthy() -> dict[str, str | bytes]:
+    return node_app(
+        """
+const http = require("http");
+http.createServer((req, res) => { res.statusCode = 503; res.end("not yet"); })
+  .listen(process.env.PORT);
+console.log("still warming up");
+"""
+    )
+
+
+def slow_start(seconds: float, text: str = "hello") -> dict[str, str | bytes]:
+    return node_app(
+        f"""
+const http = require("http");
+setTimeout(() => http.createServer((req, res) => res.end({json.dumps(text)}))
+  .listen(process.env.PORT), {seconds * 1000});
+"""
+    )
+
+
+def slow_build(seconds: int, text: str = "hello") -> dict[str, str | bytes]:
+    """Its build step takes a while and says so each second."""
+    return hello(text) | {
+        "Dockerfile": f"""
+FROM node:24-bookworm-slim
+WORKDIR /app
+COPY package.json server.js ./
+RUN for i in $(seq {seconds}); do echo "building $i of {seconds}"; sleep 1; done
+USER 1000
+CMD ["node", "server.js"]
+"""
+    }
+
+
+def failing_build() -> dict[str, str | bytes]:
+    return hello() | {
+        "Dockerfile": 'FROM node:24-bookworm-slim\nRUN echo "the compiler is sad" && exit 7\n'
+    }

@@ -1,0 +1,100 @@
+"""The API's own description: complete, consistent, and the same for every endpoint."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from api.entry.app import create_app
+from ops.settings import Settings
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return create_app(Settings(), serve_metrics=False).openapi()
+
+
+def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    return [
+        (path, method, item[method])
+        for path, item in document["paths"].items()
+        for method in METHODS
+        if method in item
+    ]
+
+
+def test_every_reference_has_its_schema(document: dict[str, Any]) -> None:
+    referred = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
+    assert referred <= set(document["components"]["schemas"])
+
+
+def test_internal_paths_are_not_described(document: dict[str, Any]) -> None:
+    assert [path for path in document["paths"] if not path.startswith("/api/")] == []
+
+
+def test_all_but_a_few_need_a_sign_in_and_say_so(document: dict[str, Any]) -> None:
+    open_to_all = {
+        "/api/auth/register",
+        "/api/auth/login",
+        "/api/templates",
+        "/api/health/live",
+        "/api/health/ready",
+    }
+    for path, method, operation in operations(document):
+        assert ("401" in operation["responses"]) == (path not in open_to_all or "login" in path), (
+            f"{method} {path}"
+        )
+        assert ("security" in operation) == (path not in open_to_all), f"{method} {path}"
+
+
+def test_writes_can_be_refused_by_origin(document: dict[str, Any]) -> None:
+    for path, method, operation in operations(document):
+        if method != "get":
+            assert "403" in operation["responses"], f"{method} {path}"
+
+
+def test_every_error_is_a_problem(document: dict[str, Any]) -> None:
+    for path, method, operation in operations(document):
+        for status, response in operation["responses"].items():
+            if int(status) >= 400:
+                assert list(response["content"]) == ["application/problem+json"], f"{method} {path}"
+
+
+def test_names_of_operations_are_unique(document: dict[str, Any]) -> None:
+    names = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/auth/tokens",
+        "/api/me",
+        "/api/apps",
+        "/api/apps/{app_id}",
+        "/api/apps/{app_id}/env",
+        "/api/apps/{app_id}/deployments",
+        "/api/apps/{app_id}/rollback",
+        "/api/apps/{app_id}/start",
+        "/api/apps/{app_id}/stop",
+        "/api/apps/{app_id}/logs",
+        "/api/apps/{app_id}/metrics",
+        "/api/deployments/{deployment_id}",
+        "/api/deployments/{deployment_id}/events",
+        "/api/deployments/{deployment_id}/log",
+        "/api/deployments/{deployment_id}/cancel",
+        "/api/deployments/{deployment_id}/retry",
+        "/api/ssh-keys",
+        "/api/nodes",
+        "/api/nodes/{node_id}/drain",
+        "/api/nodes/{node_id}/undrain",
+        "/api/admin/deployments",
+    ],
+)
+def test_the_endpoints_are_there(document: dict[str, Any], path: str) -> None:
+    assert path in document["paths"]

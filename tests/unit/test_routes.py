@@ -1,0 +1,63 @@
+"""Route files: what is written is what is read, whatever else lies in the folder."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activities.contracts import RouteTarget, SwitchInput
+from activities.routes import Routes, parse, render
+from ops.settings import Settings
+
+TARGETS = st.builds(
+    RouteTarget,
+    release_id=st.integers(min_value=1, max_value=2**53),
+    address=st.ip_addresses(v=4).map(str),
+    port=st.integers(min_value=1, max_value=65535),
+)
+
+
+@given(app_id=st.integers(min_value=1, max_value=10**9), target=TARGETS)
+def test_a_route_file_says_what_was_written(app_id: int, target: RouteTarget) -> None:
+    text = yaml.safe_dump(render(app_id, "shop.apps.localhost", target))
+    assert parse(yaml.safe_load(text)) == target
+
+
+@given(
+    st.recursive(
+        st.none() | st.text() | st.integers(), lambda c: st.lists(c) | st.dictionaries(st.text(), c)
+    )
+)
+def test_a_foreign_file_is_no_route(document: object) -> None:
+    assert parse(document) is None
+
+
+def routes(tmp_path: Path) -> Routes:
+    return Routes(Settings(home=tmp_path), "runtime-102")
+
+
+def test_switch_is_idempotent_and_leaves_no_draft(tmp_path: Path) -> None:
+    target = RouteTarget(release_id=7, address="172.28.0.10", port=3000)
+    own = routes(tmp_path)
+    for _ in range(2):
+        asyncio.run(own.switch_route(SwitchInput(app_id=3, slug="shop", target=target)))
+    folder = tmp_path / "data" / "nodes" / "runtime-102" / "routes"
+    assert [path.name for path in folder.iterdir()] == ["app-3.yml"]
+    assert own.current(3) == target
+    for _ in range(2):
+        asyncio.run(own.switch_route(SwitchInput(app_id=3, slug="shop", target=None)))
+    assert own.current(3) is None
+
+
+def test_a_damaged_file_is_seen_as_a_route_to_nowhere(tmp_path: Path) -> None:
+    own = routes(tmp_path)
+    folder = tmp_path / "data" / "nodes" / "runtime-102" / "routes"
+    (folder / "app-4.yml").write_text("http: [")
+    (folder / "notes.txt").write_text("not a route")
+    (seen,) = own.all()
+    assert seen.app_id == 4
+    assert seen.target is None
