@@ -1,0 +1,207 @@
+"""The records (MariaDB) as workflows see them. Every write may be repeated and then changes nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlmodel import col, select, update
+from temporalio import activity
+
+from activities.app_records import AppRecords
+from activities.boundary import reports_errors
+from activities.contracts import (
+    FIND_BUILT,
+    LOAD_PLAN,
+    RECORD_LIVE,
+    RECORD_OWED,
+    RECORD_PROGRESS,
+    RECORD_PUSHED,
+    RECORD_UNLIVE,
+    TAKE_PRUNABLE,
+    DeploymentKind,
+    DeploymentRef,
+    DeploymentStatus,
+    FindBuiltInput,
+    FoundImage,
+    LiveInput,
+    OwedUndo,
+    Plan,
+    Progress,
+    Prunable,
+    PrunableInput,
+    PushedInput,
+    UnliveInput,
+)
+from activities.releases import plan_for, prunable_digests, release_of
+from activities.rows import (
+    close_stages,
+    get_app,
+    get_deployment,
+    last_release,
+    naive,
+    put_release,
+    put_stages,
+)
+from ops.db.tables import Deployment, OwedUndoRow
+from ops.errors import NotFound
+
+
+class Records(AppRecords):
+    """Activities of the control worker over deployments and, inherited, over whole apps."""
+
+    # --- the course of a deployment ------------------------------------------------------------
+
+    @activity.defn(name=LOAD_PLAN.name)
+    @reports_errors
+    async def load_plan(self, ref: DeploymentRef) -> Plan:
+        """What the row asks for. The release it starts from is recorded with the row."""
+        async with self._database.session() as session:
+            app = await get_app(session, ref.app_id)
+            row = await session.get(Deployment, ref.deployment_id, with_for_update=True)
+            if row is None or row.app_id != ref.app_id:
+                raise NotFound(f"app {ref.app_id} has no deployment {ref.deployment_id}")
+            plan = plan_for(
+                self._settings,
+                app,
+                row,
+                source=await get_deployment(session, row.source_deployment_id),
+                live=await get_deployment(session, app.live_deployment_id),
+                last=await last_release(session, ref.app_id),
+            )
+            if plan.release is not None and plan.kind is not DeploymentKind.REPAIR:
+                put_release(row, plan.release)
+            return plan
+
+    @activity.defn(name=RECORD_PROGRESS.name)
+    @reports_errors
+    async def record_progress(self, progress: Progress) -> None:
+        """Writes a snapshot, unless a newer one is there or the deployment has ended."""
+        async with self._database.session() as session:
+            row = await session.get(Deployment, progress.deployment_id, with_for_update=True)
+            if row is None or DeploymentStatus(row.status).ended:
+                return
+            if progress.version <= row.version:
+                return
+            row.version = progress.version
+            row.status = progress.status
+            row.commit = progress.commit or row.commit
+            row.removed = progress.removed or row.removed
+            if progress.error is not None:
+                row.error = progress.error.model_dump(mode="json")
+            if progress.status.ended:
+                row.ended_at = naive(progress.ended_at or datetime.now(UTC))
+            await put_stages(session, progress)
+            if progress.version >= Progress.FORCED:
+                await close_stages(session, row)
+
+    @activity.defn(name=RECORD_PUSHED.name)
+    @reports_errors
+    async def record_pushed(self, given: PushedInput) -> None:
+        """The image exists: also for earlier rows of the app that named the same one."""
+        async with self._database.session() as session:
+            row = await session.get(Deployment, given.deployment_id, with_for_update=True)
+            if row is None:
+                return
+            put_release(row, given.release)
+            row.build_key = given.build_key
+            await session.exec(
+                update(Deployment)
+                .where(
+                    col(Deployment.app_id) == given.app_id,
+                    col(Deployment.digest) == given.release.digest,
+                )
+                .values(image_gone=False)
+            )
+
+    @activity.defn(name=RECORD_LIVE.name)
+    @reports_errors
+    async def record_live(self, given: LiveInput) -> None:
+        async with self._database.session() as session:
+            app = await get_app(session, given.app_id, lock=True)
+            app.live_deployment_id = given.release_id
+            app.node_id = given.node_id
+            app.stopped = False
+            row = await session.get(Deployment, given.deployment_id, with_for_update=True)
+            if row is not None:
+                row.live_at = row.live_at or naive(given.at)
+                row.node_id = given.node_id
+                put_release(row, given.release)
+
+    @activity.defn(name=RECORD_UNLIVE.name)
+    @reports_errors
+    async def record_unlive(self, given: UnliveInput) -> None:
+        """Back to what served before. A stopped app has no live release, but a last one to start."""
+        async with self._database.session() as session:
+            app = await get_app(session, given.app_id, lock=True)
+            if given.stopped:
+                app.live_deployment_id = None
+                app.stopped = True
+                return
+            if app.live_deployment_id != given.deployment_id:
+                return
+            previous = await get_deployment(session, given.previous_deployment_id)
+            app.live_deployment_id = previous.id if previous else None
+            if previous is not None and previous.node_id is not None:
+                app.node_id = previous.node_id
+            if previous is None:
+                app.stopped = await last_release(session, given.app_id) is not None
+
+    @activity.defn(name=RECORD_OWED.name)
+    @reports_errors
+    async def record_owed(self, owed: OwedUndo) -> None:
+        async with self._database.session() as session:
+            same = select(OwedUndoRow).where(
+                OwedUndoRow.node_id == owed.node_id,
+                OwedUndoRow.deployment_id == owed.deployment_id,
+                OwedUndoRow.app_id == owed.app_id,
+                OwedUndoRow.what == owed.what[:255],
+                col(OwedUndoRow.done_at).is_(None),
+            )
+            if (await session.exec(same)).first() is None:
+                session.add(
+                    OwedUndoRow(
+                        node_id=owed.node_id,
+                        deployment_id=owed.deployment_id,
+                        app_id=owed.app_id,
+                        what=owed.what[:255],
+                    )
+                )
+
+    # --- images --------------------------------------------------------------------------------
+
+    @activity.defn(name=FIND_BUILT.name)
+    @reports_errors
+    async def find_built(self, given: FindBuiltInput) -> FoundImage:
+        """The newest image of the app that was built from the very same."""
+        query = (
+            select(Deployment)
+            .where(
+                Deployment.app_id == given.app_id,
+                Deployment.build_key == given.build_key,
+                col(Deployment.digest).is_not(None),
+                col(Deployment.image_gone).is_(False),
+            )
+            .order_by(col(Deployment.id).desc())
+            .limit(1)
+        )
+        async with self._database.session() as session:
+            return FoundImage(release=release_of((await session.exec(query)).first()))
+
+    @activity.defn(name=TAKE_PRUNABLE.name)
+    @reports_errors
+    async def take_prunable(self, given: PrunableInput) -> Prunable:
+        """Marks the images that no release needs, and answers all that are marked.
+
+        A digest is answered again until ``delete_image`` has confirmed it and taken it off.
+        """
+        async with self._database.session() as session:
+            app = await get_app(session, given.app_id, lock=True)
+            named = select(Deployment).where(
+                Deployment.app_id == given.app_id, col(Deployment.digest).is_not(None)
+            )
+            rows = (await session.exec(named)).all()
+            digests = prunable_digests(rows, app.live_deployment_id, given.keep)
+            for row in rows:
+                if row.digest in digests:
+                    row.image_gone = True
+            return Prunable(digests=digests)

@@ -1,0 +1,137 @@
+"""Which release a deployment starts from, and which images nobody needs: pure, over records' rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from activities.contracts import DeploymentKind, DeploymentStatus, Plan, Release
+from ops.db.tables import App, Deployment
+from ops.errors import Conflict, NotFound
+from ops.names import app_container, app_database, app_repository
+from ops.settings import Settings
+
+
+def release_of(row: Deployment | None) -> Release | None:
+    """The release that a row names, when its image is still there."""
+    if row is None or row.digest is None or row.repository is None or row.image_gone:
+        return None
+    return Release(
+        repository=row.repository,
+        digest=row.digest,
+        commit=row.commit or "",
+        port=row.port or 3000,
+        health_path=row.health_path or "/",
+    )
+
+
+def plan_for(
+    settings: Settings,
+    app: App,
+    row: Deployment,
+    *,
+    source: Deployment | None,
+    live: Deployment | None,
+    last: Deployment | None,
+) -> Plan:
+    """What ``row`` is to do.
+
+    ``source`` is the deployment that the row names as its origin, ``live`` the one that serves,
+    ``last`` the last successful one whose image is kept. Raises Conflict or NotFound when the
+    release that is asked for cannot be started.
+    """
+    assert app.id is not None
+    assert row.id is not None
+    kind = DeploymentKind(row.kind)
+    if app.deleting:
+        raise Conflict("the app is being deleted", hint="make a new app")
+    if DeploymentStatus(row.status).ended:
+        raise Conflict(f"deployment {row.id} has ended", hint="ask for a new one")
+    if row.source_deployment_id is not None and (source is None or source.app_id != app.id):
+        raise NotFound(f"the app has no deployment {row.source_deployment_id}")
+    release_id = row.id
+    if kind is DeploymentKind.REPAIR and live is not None:
+        assert live.id is not None
+        release_id = live.id
+    return Plan(
+        deployment_id=row.id,
+        release_id=release_id,
+        app_id=app.id,
+        user_id=app.user_id,
+        slug=app.slug,
+        kind=kind,
+        ref=_ref(kind, row, source),
+        repository=app_repository(app.user_id, app.id),
+        container=app_container(app.id, release_id),
+        database=app_database(app.id),
+        release=_release(kind, row, source, live, last),
+        live_deployment_id=app.live_deployment_id,
+        node_id=app.node_id,
+        host=settings.app_host(app.slug),
+        base_path=settings.base_path(app.id),
+        soak_seconds=settings.soak_seconds,
+        health_seconds=settings.health_seconds,
+        keep_releases=settings.keep_releases,
+    )
+
+
+def _release(
+    kind: DeploymentKind,
+    row: Deployment,
+    source: Deployment | None,
+    live: Deployment | None,
+    last: Deployment | None,
+) -> Release | None:
+    """The release to start, None where it has to be built (or where nothing is started)."""
+    if kind is DeploymentKind.REPAIR:
+        return release_of(live)
+    if kind in (DeploymentKind.DEPLOY, DeploymentKind.STOP):
+        return None
+    found = release_of(row) or release_of(source)
+    if kind is DeploymentKind.RETRY:
+        return found
+    if kind is DeploymentKind.START:
+        found = found or release_of(live) or release_of(last)
+    if found is not None:
+        return found
+    if source is not None and source.image_gone:
+        raise Conflict(
+            f"the image of deployment {source.id} was pruned",
+            hint=f"deploy its commit again: {source.commit}",
+        )
+    raise Conflict("the app has no release to start", hint="deploy it first")
+
+
+def _ref(kind: DeploymentKind, row: Deployment, source: Deployment | None) -> str:
+    """A retry builds the very commit again, also when its branch has moved on meanwhile."""
+    if kind is not DeploymentKind.RETRY:
+        return row.ref
+    known = [row.commit, source.commit if source else None, source.ref if source else None]
+    return next((ref for ref in known if ref), row.ref)
+
+
+def prunable_digests(rows: Sequence[Deployment], live_id: int | None, keep: int) -> list[str]:
+    """Digests of one app that no release needs, oldest last.
+
+    Kept are the digests of the last ``keep`` distinct releases (the live one counts as the
+    newest), of what is under way, and of failed deployments that are newer than the oldest kept
+    release: a retry may start from them.
+    """
+    newest_first = sorted(rows, key=lambda row: row.id or 0, reverse=True)
+    live = [row for row in newest_first if row.id == live_id]
+    releases = [row for row in newest_first if row.status == DeploymentStatus.SUCCEEDED]
+    kept: set[str] = set()
+    oldest = 0
+    for row in [*live, *releases]:
+        if row.digest is None or row.image_gone or row.digest in kept:
+            continue
+        if len(kept) == keep:
+            break
+        kept.add(row.digest)
+        oldest = row.id or 0
+    for row in newest_first:
+        under_way = not DeploymentStatus(row.status).ended
+        failed_lately = row.status != DeploymentStatus.SUCCEEDED and (row.id or 0) > oldest
+        if row.digest is not None and (under_way or failed_lately):
+            kept.add(row.digest)
+    found = [row.digest for row in newest_first if row.digest and row.digest not in kept]
+    return list(dict.fromkeys(found))
