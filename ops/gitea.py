@@ -131,15 +131,23 @@ class Gitea:
         )
         if answer.status_code == 201:
             return int(answer.json()["id"])
-        known = await self._call("GET", f"users/{name}/keys", accept=(200,))
-        wanted = public_key.split()[1]
-        for key in known.json():
-            if key["key"].split()[1] == wanted:
-                return int(key["id"])
+        known = await self.find_key(user_id, public_key)
+        if known is not None:
+            return known
         message = str(answer.json().get("message", ""))
         if "already" in message.lower() or "been used" in message.lower():
             raise Conflict("this SSH key belongs to another account", hint="add a key of your own")
         raise Invalid("the Git server refused this SSH key", hint=message[:200], field="public_key")
+
+    async def find_key(self, user_id: int, public_key: str) -> int | None:
+        """The Git server's id of a key that the person has there already."""
+        wanted = public_key.split()[1]
+        path = f"users/{git_user(user_id)}/keys"
+        answer = await self._call("GET", path, params={"limit": "50"}, accept=(200, 404))
+        for key in answer.json() if answer.status_code == 200 else []:
+            if key["key"].split()[1] == wanted:
+                return int(key["id"])
+        return None
 
     async def delete_key(self, user_id: int, key_id: int) -> None:
         path = f"admin/users/{git_user(user_id)}/keys/{key_id}"

@@ -9,6 +9,8 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
+from email_validator import EmailNotValidError, validate_email
+
 from ops.errors import Invalid
 
 NAME_LENGTH = 100
@@ -177,3 +179,14 @@ def ssh_key(text: str) -> tuple[str, str]:
         raise Invalid("the SSH key is cut off or changed", field="public_key")
     fingerprint = base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
     return f"{parts[0]} {parts[1]}", f"SHA256:{fingerprint}"
+
+
+def email(text: str) -> str:
+    """An address by its form, in lower case: it is a name to sign in with, no mail is sent."""
+    try:
+        found = validate_email(
+            text.strip(), check_deliverability=False, test_environment=True, allow_smtputf8=False
+        )
+    except EmailNotValidError as error:
+        raise Invalid("this is no email address", field="email", hint=str(error)) from None
+    return found.normalized.lower()

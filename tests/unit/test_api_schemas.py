@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,8 +23,15 @@ SETTINGS = Settings()
 AT = datetime(2025, 1, 31, 12, 0, 0, 123456)
 
 
-def app(**values: object) -> App:
-    return App(**{"id": 7, "user_id": 1, "name": "Shop", "slug": "shop", "created_at": AT} | values)
+def app(**values: Any) -> App:
+    fixed: dict[str, Any] = {
+        "id": 7,
+        "user_id": 1,
+        "name": "Shop",
+        "slug": "shop",
+        "created_at": AT,
+    }
+    return App(**fixed | values)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +50,7 @@ def app(**values: object) -> App:
     ],
 )
 def test_status_of_an_app(
-    row: dict[str, object], busy: bool, last: DeploymentStatus | None, status: AppStatus
+    row: dict[str, Any], busy: bool, last: DeploymentStatus | None, status: AppStatus
 ) -> None:
     assert AppStatus.of(app(**row), busy, last) is status
 

@@ -1,0 +1,201 @@
+"""Accounts, sessions and API tokens."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from fastapi import APIRouter, Request, Response, status
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, delete, func, select
+
+from api.entry.deps import Id, Me, Use, client_address, cookie_name, same_origin, token_hash
+from api.entry.problems import errors
+from api.entry.schemas import (
+    LoggedIn,
+    Login,
+    NewToken,
+    Register,
+    Registered,
+    TokenMade,
+    TokenOut,
+)
+from api.entry.schemas import Me as MeOut
+from api.entry.services import Services
+from ops.db.tables import SignInAttempt, Token, User, now
+from ops.errors import Conflict, Forbidden, LimitReached, NotFound, Unauthorized
+from ops.settings import Settings
+
+router = APIRouter(prefix="/api", tags=["accounts"])
+
+TOKEN_PREFIX = "st_"  # noqa: S105  # it says what kind of secret follows
+WIDER = 5
+"""How many times more attempts one address may make over all accounts, or all addresses on one."""
+
+
+def _new_token() -> str:
+    return TOKEN_PREFIX + secrets.token_urlsafe(32)
+
+
+def _refuse_foreign_pages(request: Request, settings: Settings) -> None:
+    """Another site's page must not sign a browser in or up; scripts send no Origin at all."""
+    if "origin" in request.headers and not same_origin(request, settings):
+        raise Forbidden("this request does not come from the studio's own page")
+
+
+def _attempt_keys(email: str, address: str) -> dict[str, int]:
+    """What is counted, and how many times its limit is the setting's."""
+    parts = {f"{email} {address}": 1, f"@ {address}": WIDER, f"{email} @": WIDER}
+    return {hashlib.sha256(part.encode()).hexdigest(): times for part, times in parts.items()}
+
+
+async def _check_attempts(use: Services, keys: dict[str, int]) -> None:
+    """Raises LimitReached when one of ``keys`` failed too often within the window."""
+    window = timedelta(seconds=use.settings.sign_in_window_seconds)
+    counting = (
+        select(SignInAttempt.key, func.count())
+        .where(col(SignInAttempt.key).in_(keys), SignInAttempt.at > now() - window)
+        .group_by(SignInAttempt.key)
+    )
+    async with use.database.session() as session:
+        counts = (await session.exec(counting)).all()
+    if any(count >= use.settings.sign_in_attempts * keys[key] for key, count in counts):
+        minutes = max(1, use.settings.sign_in_window_seconds // 60)
+        raise LimitReached("too many attempts to sign in", hint=f"try again in {minutes} minutes")
+
+
+async def _note_failure(use: Services, keys: dict[str, int]) -> None:
+    window = timedelta(seconds=use.settings.sign_in_window_seconds)
+    async with use.database.session() as session:
+        session.add_all([SignInAttempt(key=key) for key in keys])
+        await session.exec(delete(SignInAttempt).where(col(SignInAttempt.at) < now() - window))
+
+
+@router.post(
+    "/auth/register", status_code=status.HTTP_201_CREATED, responses=errors(403, 409, 422, 503)
+)
+async def register(body: Register, request: Request, use: Use) -> Registered:
+    """A new account."""
+    _refuse_foreign_pages(request, use.settings)
+    hashed = await use.passwords.hash(body.password.get_secret_value())
+    user = User(email=body.email, password_hash=hashed)
+    try:
+        async with use.database.session() as session:
+            session.add(user)
+    except IntegrityError:
+        raise Conflict("this email has an account already", hint="sign in", field="email") from None
+    assert user.id is not None
+    return Registered(id=user.id, email=user.email)
+
+
+@router.post("/auth/login", responses=errors(401, 403, 422, 429, 503))
+async def login(body: Login, request: Request, response: Response, use: Use) -> LoggedIn:
+    """A session: its token, and the same one as a cookie for browsers."""
+    _refuse_foreign_pages(request, use.settings)
+    email = body.email.strip().lower()
+    keys = _attempt_keys(email, client_address(request))
+    await _check_attempts(use, keys)
+    async with use.database.session() as session:
+        user = (await session.exec(select(User).where(User.email == email))).first()
+    hashed = user.password_hash if user else None
+    if not await use.passwords.verify(body.password.get_secret_value(), hashed) or user is None:
+        await _note_failure(use, keys)
+        raise Unauthorized("email or password is wrong")
+    assert user.id is not None
+    token = _new_token()
+    lifetime = timedelta(days=use.settings.session_days)
+    async with use.database.session() as session:
+        await session.exec(delete(Token).where(col(Token.expires_at) < now()))
+        session.add(Token(user_id=user.id, hash=token_hash(token), expires_at=now() + lifetime))
+    response.set_cookie(
+        cookie_name(use.settings),
+        token,
+        max_age=int(lifetime.total_seconds()),
+        path="/",
+        httponly=True,
+        samesite="lax",
+        secure=use.settings.scheme == "https",
+    )
+    return LoggedIn(token=token)
+
+
+@router.post(
+    "/auth/logout", status_code=status.HTTP_204_NO_CONTENT, responses=errors(401, 403, 503)
+)
+async def logout(me: Me, response: Response, use: Use) -> None:
+    """Ends the session (or deletes the token) that this request was made with."""
+    async with use.database.session() as session:
+        await session.exec(delete(Token).where(col(Token.id) == me.token_id))
+    response.delete_cookie(
+        cookie_name(use.settings),
+        path="/",
+        httponly=True,
+        samesite="lax",
+        secure=use.settings.scheme == "https",
+    )
+
+
+@router.get("/auth/tokens", responses=errors(401, 503))
+async def list_tokens(me: Me, use: Use) -> list[TokenOut]:
+    """Your API tokens; what they are is shown only when they are made."""
+    query = (
+        select(Token)
+        .where(Token.user_id == me.id, col(Token.name).is_not(None))
+        .order_by(col(Token.id).desc())
+    )
+    async with use.database.session() as session:
+        return [TokenOut.of(row) for row in await session.exec(query)]
+
+
+@router.post(
+    "/auth/tokens",
+    status_code=status.HTTP_201_CREATED,
+    responses=errors(401, 403, 422, 503),
+)
+async def create_token(body: NewToken, me: Me, use: Use) -> TokenMade:
+    """A token for scripts. It is in this answer only."""
+    token = _new_token()
+    days = body.expires_in_days
+    row = Token(
+        user_id=me.id,
+        hash=token_hash(token),
+        name=body.name,
+        expires_at=now() + timedelta(days=days) if days else None,
+    )
+    async with use.database.session() as session:
+        session.add(row)
+    return TokenMade(token=token, **TokenOut.of(row).model_dump())
+
+
+@router.delete(
+    "/auth/tokens/{token_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=errors(401, 403, 404, 422, 503),
+)
+async def delete_token(token_id: Id, me: Me, use: Use) -> None:
+    """The token works no longer."""
+    query = delete(Token).where(
+        col(Token.id) == token_id, col(Token.user_id) == me.id, col(Token.name).is_not(None)
+    )
+    async with use.database.session() as session:
+        if (await session.exec(query)).rowcount == 0:
+            raise NotFound(f"there is no token {token_id} of yours")
+
+
+@router.get("/me", responses=errors(401, 503))
+async def read_me(me: Me, use: Use) -> MeOut:
+    """Who is signed in, and within which limits."""
+    settings = use.settings
+    return MeOut(
+        id=me.id,
+        email=me.user.email,
+        is_admin=me.user.is_admin,
+        created_at=me.user.created_at,
+        limits={
+            "apps": settings.max_apps,
+            "live_apps": settings.max_live,
+            "memory_mb": settings.app_memory_mb,
+            "cpus": settings.app_cpus,
+        },
+    )

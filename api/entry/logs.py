@@ -1,0 +1,90 @@
+"""What a live app prints, and what it takes of its node."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import httpx
+from fastapi import APIRouter, Query, Response
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from api.entry.deps import OwnedApp, Use
+from api.entry.events import FOLLOW, PING_SECONDS
+from api.entry.problems import errors
+from api.entry.services import Services
+from ops.errors import Conflict, NodeUnavailable
+
+router = APIRouter(prefix="/api/apps/{app_id}", tags=["apps"])
+
+AWAY = "the app's node does not answer just now"
+
+
+@router.get(
+    "/logs",
+    responses={
+        200: {
+            "content": {"text/event-stream": {}},
+            "description": 'Events `line` {"text": …}, then `end` {"reason": …}',
+        },
+        **errors(401, 404, 409, 422, 503),
+    },
+    response_class=Response,
+)
+async def read_logs(
+    app: OwnedApp,
+    use: Use,
+    tail: Annotated[int, Query(ge=0, le=5000, description="Lines from before")] = 100,
+    follow: bool = True,
+) -> Response:
+    """The live release's own output."""
+    if app.live_deployment_id is None or app.stopped:
+        raise Conflict("the app is not live", hint="deploy or start it first")
+    answer = await _open(
+        use, f"/apps/{app.id}/logs?tail={tail}&follow={'true' if follow else 'false'}"
+    )
+    return EventSourceResponse(_events(answer), ping=PING_SECONDS)
+
+
+@router.get("/metrics", responses=errors(401, 404, 409, 422, 503))
+async def read_metrics(app: OwnedApp, use: Use) -> dict[str, Any]:
+    """What the app's container takes just now: CPU, memory, processes, network."""
+    if app.live_deployment_id is None or app.stopped:
+        raise Conflict("the app is not live", hint="deploy or start it first")
+    answer = await _open(use, f"/apps/{app.id}/stats")
+    try:
+        figures: dict[str, Any] = json.loads(await answer.aread())
+    except (httpx.HTTPError, ValueError) as error:
+        raise NodeUnavailable(AWAY, hint="try again soon") from error
+    finally:
+        await answer.aclose()
+    return figures
+
+
+async def _open(use: Services, path: str) -> httpx.Response:
+    """An open answer of 7002, which asks the app's node. Raises when it is no 200."""
+    try:
+        answer = await use.control.send(
+            use.control.build_request("GET", path, timeout=FOLLOW), stream=True
+        )
+    except httpx.HTTPError as error:
+        raise NodeUnavailable(AWAY, hint="try again soon") from error
+    if answer.status_code == 200:
+        return answer
+    await answer.aclose()
+    if answer.status_code in (404, 409):
+        raise Conflict("the app has no container just now", hint="deploy or start it first")
+    raise NodeUnavailable(AWAY, hint="try again soon")
+
+
+async def _events(answer: httpx.Response) -> AsyncIterator[ServerSentEvent]:
+    reason = "ended"
+    try:
+        async for text in answer.aiter_lines():
+            yield ServerSentEvent(data=json.dumps({"text": text}), event="line")
+    except httpx.HTTPError:
+        reason = "interrupted"
+    finally:
+        await answer.aclose()
+    yield ServerSentEvent(data=json.dumps({"reason": reason}), event="end")

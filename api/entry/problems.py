@@ -1,0 +1,176 @@
+"""Every error as RFC 9457 problem details, mapped here and nowhere else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from temporalio.service import RPCError
+
+from ops.errors import (
+    Conflict,
+    LimitReached,
+    NodeUnavailable,
+    PlatformError,
+    StudioError,
+    Unauthorized,
+    to_problem,
+)
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = 5
+
+log = structlog.get_logger()
+
+
+class FieldError(BaseModel):
+    field: str = Field(examples=["body.name"])
+    what: str = Field(examples=["Field required"])
+
+
+class Problem(BaseModel):
+    """An error: what happened and what to do about it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:fun-ai-studio:Conflict",
+                    "title": "Not possible now",
+                    "status": 409,
+                    "detail": "the app is being deployed",
+                    "hint": "wait for it, or deploy with on_busy=queue",
+                }
+            ]
+        }
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    hint: str | None = None
+    field: str | None = None
+    errors: list[FieldError] | None = None
+
+
+_MEANING = {
+    401: "Nobody is signed in",
+    403: "Signed in, and not allowed",
+    404: "There is no such thing, or it belongs to somebody else",
+    409: "Not possible in the present state",
+    422: "What was sent makes no sense",
+    429: "A limit is reached",
+    503: "A part of the platform is away just now",
+}
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+def errors(*statuses: int) -> Responses:
+    """``responses`` of an endpoint that can fail so."""
+    return {
+        status: {
+            "description": _MEANING[status],
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
+    }
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with the schema that every error's description points to."""
+    if app.openapi_schema is None:
+        document = FastAPI.openapi(app)
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(problem.pop("$defs", {}))
+        schemas["Problem"] = problem
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+def answer(error: StudioError, headers: dict[str, str] | None = None) -> JSONResponse:
+    sent = dict(headers or {})
+    if isinstance(error, Unauthorized):
+        sent["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, NodeUnavailable | LimitReached):
+        sent.setdefault("Retry-After", str(RETRY_SECONDS))
+    return JSONResponse(
+        to_problem(error), status_code=error.status, headers=sent, media_type=MEDIA_TYPE
+    )
+
+
+def _plain(status: int, title: str, detail: str, **more: Any) -> JSONResponse:
+    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
+    return JSONResponse(problem, status_code=status, media_type=MEDIA_TYPE)
+
+
+async def _studio_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, StudioError)
+    if error.status >= 500:
+        log.warning("request.failed", what=error.what, hint=error.hint, kind=type(error).__name__)
+    if isinstance(error, PlatformError):
+        # What another server answered is for the operator's log, not for everybody.
+        error = PlatformError(error.what, hint="this is a fault of the platform; it is logged")
+    return answer(error)
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    found = [
+        {"field": ".".join(str(part) for part in item["loc"]), "what": str(item["msg"])}
+        for item in error.errors()
+    ]
+    detail = "; ".join(f"{item['field']}: {item['what']}" for item in found[:5])
+    return _plain(422, "Invalid input", detail, errors=found)
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    made = _plain(error.status_code, str(error.detail), f"{request.method} {request.url.path}")
+    made.headers.update(error.headers or {})
+    return made
+
+
+async def _collision(request: Request, error: Exception) -> JSONResponse:
+    # Two requests met; what each checks beforehand tells the usual case in better words.
+    log.warning("request.collided", path=request.url.path)
+    return answer(Conflict("somebody changed this at the same moment", hint="try again"))
+
+
+async def _database(request: Request, error: Exception) -> JSONResponse:
+    log.warning("request.database_away", error=str(getattr(error, "orig", type(error))))
+    return answer(NodeUnavailable("the records do not answer just now", hint="try again soon"))
+
+
+async def _temporal(request: Request, error: Exception) -> JSONResponse:
+    log.warning("request.temporal_away", error=str(error)[:300])
+    return answer(
+        NodeUnavailable("the deploy control does not answer just now", hint="try again in a minute")
+    )
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    log.error("request.broken", path=request.url.path, exc_info=error)
+    return _plain(500, "Something went wrong", "this is a fault of the platform; it is logged")
+
+
+def install(app: FastAPI) -> None:
+    app.add_exception_handler(StudioError, _studio_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(IntegrityError, _collision)
+    for away in (OperationalError, InterfaceError, PoolTimeout):
+        app.add_exception_handler(away, _database)
+    app.add_exception_handler(RPCError, _temporal)
+    app.add_exception_handler(Exception, _unexpected)

@@ -1,0 +1,173 @@
+"""Asking for a deployment: the record is written first, then the workflow is asked.
+
+Whatever happens between the two, the sweep on control finds the record and takes it up.
+"""
+
+from __future__ import annotations
+
+import structlog
+from opentelemetry import propagate
+from sqlalchemy import exists
+from sqlmodel import col, delete, func, or_, select
+from temporalio.service import RPCError
+
+from activities.contracts import DeploymentKind, DeploymentStatus
+from api.entry.services import Services
+from ops.db.tables import App, Deployment, User
+from ops.errors import Conflict, LimitReached, NodeUnavailable, NotFound, PlatformError
+from workflows import commands
+from workflows.messages import DeployRequest, OnBusy
+
+log = structlog.get_logger()
+
+
+def traceparent() -> str | None:
+    """The trace of this request, which the deployment's own spans continue."""
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier)
+    return carrier.get("traceparent")
+
+
+async def ask(use: Services, app: App, row: Deployment, on_busy: OnBusy) -> int:
+    """The id of the accepted deployment. Raises Conflict (the record is gone again) when busy."""
+    assert app.id is not None
+    row.on_busy = on_busy
+    row.traceparent = traceparent()
+    await _record(use, app, row)
+    assert row.id is not None
+    request = DeployRequest(
+        deployment_id=row.id, app_id=app.id, user_id=app.user_id, on_busy=on_busy
+    )
+    try:
+        await commands.submit(use.temporal, request)
+    except Conflict:
+        async with use.database.session() as session:
+            await session.exec(
+                delete(Deployment).where(
+                    col(Deployment.id) == row.id,
+                    col(Deployment.status) == DeploymentStatus.PENDING,
+                )
+            )
+        raise
+    except (NodeUnavailable, PlatformError, RPCError) as error:
+        log.warning("deployments.left_to_sweep", deployment_id=row.id, error=str(error)[:300])
+    return row.id
+
+
+async def _record(use: Services, app: App, row: Deployment) -> None:
+    """Writes the row under the lock of its user, so that two requests cannot pass the limit."""
+    async with use.database.session() as session:
+        await session.exec(select(User.id).where(User.id == app.user_id).with_for_update())
+        if row.kind != DeploymentKind.STOP:
+            going_live = exists().where(
+                col(Deployment.app_id) == App.id,
+                col(Deployment.status).in_((DeploymentStatus.PENDING, DeploymentStatus.RUNNING)),
+                col(Deployment.kind) != DeploymentKind.STOP,
+            )
+            others = (
+                select(func.count())
+                .select_from(App)
+                .where(App.user_id == app.user_id, App.id != app.id)
+                .where(or_(col(App.live_deployment_id).is_not(None), going_live))
+            )
+            if (await session.exec(others)).one() >= use.settings.max_live:
+                raise LimitReached(
+                    f"{use.settings.max_live} of your apps are live, which is the limit",
+                    hint="stop or delete one first",
+                )
+        session.add(row)
+
+
+async def source_of_rollback(use: Services, app: App, deployment_id: int | None) -> Deployment:
+    """The named release, else the one before the live one. Raises Conflict when there is none."""
+    releases = select(Deployment).where(
+        Deployment.app_id == app.id,
+        Deployment.status == DeploymentStatus.SUCCEEDED,
+        col(Deployment.digest).is_not(None),
+    )
+    async with use.database.session() as session:
+        if deployment_id is None:
+            current = (
+                await session.exec(
+                    releases.where(Deployment.id == app.live_deployment_id)
+                    if app.live_deployment_id is not None
+                    else releases.order_by(col(Deployment.id).desc())
+                )
+            ).first()
+            if current is None:
+                raise Conflict("there is no release to roll back from", hint="deploy first")
+            found = (
+                await session.exec(
+                    releases.where(
+                        col(Deployment.id) < current.id,
+                        Deployment.digest != current.digest,
+                        col(Deployment.image_gone).is_(False),
+                    ).order_by(col(Deployment.id).desc())
+                )
+            ).first()
+            if found is None:
+                raise Conflict("there is no earlier release whose image is kept")
+            return found
+        named = (
+            await session.exec(
+                select(Deployment).where(
+                    Deployment.app_id == app.id, Deployment.id == deployment_id
+                )
+            )
+        ).first()
+    return _startable(named, deployment_id)
+
+
+def _startable(row: Deployment | None, deployment_id: int) -> Deployment:
+    if row is None:
+        raise NotFound(
+            f"this app has no deployment {deployment_id}",
+            hint="see `studio deployments`",
+            field="deployment_id",
+        )
+    if row.status != DeploymentStatus.SUCCEEDED or row.digest is None:
+        raise Conflict(f"deployment {deployment_id} never became a release")
+    if row.image_gone:
+        raise Conflict(
+            f"the image of deployment {deployment_id} was pruned",
+            hint="deploy its commit again" if row.commit is None else f"deploy --ref {row.commit}",
+        )
+    return row
+
+
+async def last_release(use: Services, app: App) -> Deployment:
+    """The release that was live last and can be started again."""
+    query = (
+        select(Deployment)
+        .where(
+            Deployment.app_id == app.id,
+            Deployment.status == DeploymentStatus.SUCCEEDED,
+            col(Deployment.digest).is_not(None),
+            col(Deployment.image_gone).is_(False),
+        )
+        .order_by(col(Deployment.live_at).desc(), col(Deployment.id).desc())
+    )
+    async with use.database.session() as session:
+        found = (await session.exec(query)).first()
+    if found is None:
+        raise Conflict("there is no release to start", hint="deploy first")
+    return found
+
+
+def new_row(app: App, kind: DeploymentKind, ref: str = "main") -> Deployment:
+    assert app.id is not None
+    return Deployment(app_id=app.id, user_id=app.user_id, kind=kind, ref=ref)
+
+
+def from_release(app: App, kind: DeploymentKind, source: Deployment) -> Deployment:
+    """A row that starts ``source``'s image again, if it has one that is kept."""
+    row = new_row(app, kind, source.ref)
+    row.source_deployment_id = source.id
+    row.commit = source.commit
+    if source.digest is not None and not source.image_gone:
+        row.repository = source.repository
+        row.digest = source.digest
+        row.build_key = source.build_key
+        row.port = source.port
+        row.health_path = source.health_path
+    return row

@@ -1,0 +1,70 @@
+"""What the endpoints stand on: one of each a process, made at start and closed at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import httpx
+from temporalio.client import Client
+
+from api.entry.watch import Watcher
+from ops.crypto import Vault
+from ops.db.session import Database
+from ops.errors import NodeUnavailable
+from ops.gitea import Gitea
+from ops.passwords import Passwords
+from ops.settings import Settings, read_secret
+from ops.telemetry import interceptors
+from ops.temporal import connect
+
+CONTROL_TIMEOUT = httpx.Timeout(10.0, connect=3.0)
+
+
+@dataclass
+class Services:
+    """``temporal_client`` is None until Temporal was reached for the first time."""
+
+    settings: Settings
+    database: Database
+    passwords: Passwords
+    vault: Vault
+    gitea: Gitea
+    control: httpx.AsyncClient
+    watcher: Watcher
+    temporal_client: Client | None = None
+
+    @classmethod
+    def make(cls, settings: Settings) -> Services:
+        """Opens no connection yet: every server may still be away."""
+        database = Database.connect(settings)
+        token = read_secret(settings, "entry-token").get_secret_value()
+        return cls(
+            settings=settings,
+            database=database,
+            passwords=Passwords(),
+            vault=Vault.open(settings),
+            gitea=Gitea.connect(settings),
+            control=httpx.AsyncClient(
+                base_url=settings.control_url,
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=CONTROL_TIMEOUT,
+            ),
+            watcher=Watcher(database),
+        )
+
+    @property
+    def temporal(self) -> Client:
+        if self.temporal_client is None:
+            raise NodeUnavailable(
+                "the deploy control does not answer just now", hint="try again in a minute"
+            )
+        return self.temporal_client
+
+    async def reach_temporal(self) -> None:
+        """Waits for Temporal for as long as it takes; later outages are the client's own matter."""
+        self.temporal_client = await connect(self.settings, interceptors=interceptors())
+
+    async def close(self) -> None:
+        await self.watcher.close()
+        await asyncio.gather(self.gitea.close(), self.control.aclose(), self.database.close())
