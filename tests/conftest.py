@@ -6,11 +6,18 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import pytest_asyncio
 
 from tests.support.platform import Platform
 from tests.support.user import User
+
+
+# Also imports Hypothesis early: when its plugin imports it at the very end of a run, Python 3.11's
+# parser fails in pytest's assertion rewriting ("AST constructor recursion depth mismatch").
+hypothesis.settings.register_profile("studio", deadline=None)
+hypothesis.settings.load_profile("studio")
 
 
 @pytest.fixture(scope="session")

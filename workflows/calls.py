@@ -61,6 +61,8 @@ async def until_ended(task: asyncio.Future[Result]) -> None:
             await workflow.wait_condition(task.done)
         except asyncio.CancelledError:
             continue
+    if not task.cancelled():
+        task.exception()  # looked at here, or asyncio logs it as forgotten
 
 
 async def uninterrupted(task: asyncio.Task[Result]) -> Result:

@@ -379,7 +379,6 @@ class Deployment:
         )
         for task in self._beside:
             await until_ended(task)
-            task.exception()
         gone = await uninterrupted(asyncio.create_task(self._clean_up()))
         return await self._ended(status, error, gone)
 

@@ -1,0 +1,119 @@
+"""Each way in which a deployment can end, as a story told to the small world of workflow tests."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from activities import contracts as c
+from ops.errors import BuildFailed, Unhealthy
+from tests.workflows.test_deploy import APP, ended, eventually, submit
+from tests.workflows.world import World
+from workflows import commands, ids
+from workflows.messages import DeleteAppInput, OnBusy
+
+Scenario = Callable[[World], Awaitable[None]]
+
+
+async def succeeded(world: World) -> None:
+    await submit(world, 1)
+    await ended(world, 1)
+
+
+async def skipped_build(world: World) -> None:
+    await submit(world, 1)
+    await ended(world, 1)
+    await submit(world, 2)
+    await ended(world, 2)
+
+
+async def failed_in_build(world: World) -> None:
+    world.fails["build"] = BuildFailed("exit 1", log_tail=["boom"])
+    await submit(world, 1)
+    await ended(world, 1)
+
+
+async def failed_after_switch(world: World) -> None:
+    world.fails["verify"] = Unhealthy("404")
+    await submit(world, 1)
+    await ended(world, 1)
+
+
+async def rolled_back(world: World) -> None:
+    await submit(world, 1)
+    await ended(world, 1)
+    world.pushed.clear()
+    world.fails["soak"] = Unhealthy("died")
+    await submit(world, 2)
+    await ended(world, 2)
+
+
+async def cancelled_in_build(world: World) -> None:
+    world.hangs.add("build")
+    await submit(world, 1)
+    await eventually(lambda: "build" in world.calls)
+    await commands.cancel(world.client, APP, 1)
+    await ended(world, 1)
+
+
+async def cancelled_from_the_ui(world: World) -> None:
+    world.hangs.add("check_health")
+    await submit(world, 1)
+    await eventually(lambda: "check_health" in world.calls)
+    await world.client.get_workflow_handle(ids.deployment_workflow(1)).cancel()
+    await ended(world, 1)
+
+
+async def superseded(world: World) -> None:
+    world.hangs.add("build")
+    await submit(world, 1)
+    await eventually(lambda: "build" in world.calls)
+    await submit(world, 2, OnBusy.SUPERSEDE)
+    await eventually(lambda: 1 in world.progress and world.status(1).ended)
+    world.hangs.clear()
+    await ended(world, 2)
+
+
+async def stopped(world: World) -> None:
+    await submit(world, 1)
+    await ended(world, 1)
+    world.kinds[2] = c.DeploymentKind.STOP
+    await submit(world, 2)
+    await ended(world, 2)
+
+
+async def rolled_to_an_earlier_release(world: World) -> None:
+    world.kinds[1] = c.DeploymentKind.ROLLBACK
+    await submit(world, 1)
+    await ended(world, 1)
+
+
+async def terminated_and_repaired(world: World) -> None:
+    world.hangs.add("check_health")
+    await submit(world, 1)
+    await eventually(lambda: "check_health" in world.calls)
+    world.hangs.clear()
+    await world.client.get_workflow_handle(ids.deployment_workflow(1)).terminate("operator")
+    await eventually(lambda: 900 in world.progress and world.status(900).ended)
+
+
+async def deleted(world: World) -> None:
+    await submit(world, 1)
+    await ended(world, 1)
+    await commands.delete_app(world.client, DeleteAppInput(app_id=APP, user_id=1))
+    await eventually(lambda: "delete_app_records" in world.calls)
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    succeeded,
+    skipped_build,
+    failed_in_build,
+    failed_after_switch,
+    rolled_back,
+    cancelled_in_build,
+    cancelled_from_the_ui,
+    superseded,
+    stopped,
+    rolled_to_an_earlier_release,
+    terminated_and_repaired,
+    deleted,
+)
