@@ -66,6 +66,7 @@ class Gitea:
             base_url=f"{settings.gitea_url}/api/v1/",
             headers={"Authorization": f"token {token}"},
             timeout=TIMEOUT,
+            trust_env=False,
         )
         return cls(client, settings.git_owner)
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, status
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, delete, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
+from temporalio.service import RPCError
 
 from activities.contracts import DeploymentStatus
 from api.entry import sources
@@ -19,7 +20,7 @@ from api.entry.schemas import AppOut, AppPatch, NewApp, TemplateOut
 from api.entry.services import Services
 from ops import samples
 from ops.db.tables import App, Deployment, User
-from ops.errors import Conflict, Invalid, LimitReached, StudioError
+from ops.errors import Conflict, Invalid, LimitReached, NodeUnavailable, StudioError
 from ops.names import app_repository
 from ops.validation import slug_candidates
 from workflows import commands
@@ -184,5 +185,8 @@ async def delete_app(app: OwnedApp, use: Use) -> AppOut:
     async with use.database.session() as session:
         await session.exec(update(App).where(col(App.id) == app.id).values(deleting=True))
     app.deleting = True
-    await commands.delete_app(use.temporal, DeleteAppInput(app_id=app.id, user_id=app.user_id))
+    try:
+        await commands.delete_app(use.temporal, DeleteAppInput(app_id=app.id, user_id=app.user_id))
+    except (NodeUnavailable, RPCError) as error:
+        log.warning("apps.deletion_left_to_sweep", app_id=app.id, error=str(error)[:300])
     return (await described(use, [app]))[0]

@@ -78,7 +78,7 @@ async def start(app: ChangeableApp, use: Use, body: Asked | None = None) -> Acce
     if app.live_deployment_id is not None and not app.stopped:
         raise Conflict("the app is live already")
     row = publishing.from_release(
-        app, DeploymentKind.START, await publishing.last_release(use, app)
+        app, DeploymentKind.START, await publishing.release_to_start(use, app)
     )
     return Accepted(id=await publishing.ask(use, app, row, (body or Asked()).on_busy))
 

@@ -26,6 +26,8 @@ from ops.errors import (
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
+_OUR_FAULT = frozenset({1054, 1064, 1146, 1366})
+"""MariaDB's numbers for what waiting does not mend: no such column or table, no valid statement."""
 
 log = structlog.get_logger()
 
@@ -128,7 +130,10 @@ async def _studio_error(request: Request, error: Exception) -> JSONResponse:
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     found = [
-        {"field": ".".join(str(part) for part in item["loc"]), "what": str(item["msg"])}
+        {
+            "field": ".".join(str(part) for part in item["loc"]),
+            "what": str(item["msg"]).removeprefix("Value error, "),
+        }
         for item in error.errors()
     ]
     detail = "; ".join(f"{item['field']}: {item['what']}" for item in found[:5])
@@ -149,7 +154,10 @@ async def _collision(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _database(request: Request, error: Exception) -> JSONResponse:
-    log.warning("request.database_away", error=str(getattr(error, "orig", type(error))))
+    cause = getattr(error, "orig", None)
+    if cause is not None and cause.args and cause.args[0] in _OUR_FAULT:
+        return await _unexpected(request, error)
+    log.warning("request.database_away", error=str(cause or type(error).__name__))
     return answer(NodeUnavailable("the records do not answer just now", hint="try again soon"))
 
 

@@ -12,6 +12,7 @@ from sqlmodel import col, delete, func, or_, select
 from temporalio.service import RPCError
 
 from activities.contracts import DeploymentKind, DeploymentStatus
+from activities.rows import last_release
 from api.entry.services import Services
 from ops.db.tables import App, Deployment, User
 from ops.errors import Conflict, LimitReached, NodeUnavailable, NotFound, PlatformError
@@ -83,6 +84,7 @@ async def source_of_rollback(use: Services, app: App, deployment_id: int | None)
     releases = select(Deployment).where(
         Deployment.app_id == app.id,
         Deployment.status == DeploymentStatus.SUCCEEDED,
+        Deployment.kind != DeploymentKind.REPAIR,
         col(Deployment.digest).is_not(None),
     )
     async with use.database.session() as session:
@@ -135,20 +137,11 @@ def _startable(row: Deployment | None, deployment_id: int) -> Deployment:
     return row
 
 
-async def last_release(use: Services, app: App) -> Deployment:
-    """The release that was live last and can be started again."""
-    query = (
-        select(Deployment)
-        .where(
-            Deployment.app_id == app.id,
-            Deployment.status == DeploymentStatus.SUCCEEDED,
-            col(Deployment.digest).is_not(None),
-            col(Deployment.image_gone).is_(False),
-        )
-        .order_by(col(Deployment.live_at).desc(), col(Deployment.id).desc())
-    )
+async def release_to_start(use: Services, app: App) -> Deployment:
+    """The release that was live last. Raises Conflict when there is none to start again."""
+    assert app.id is not None
     async with use.database.session() as session:
-        found = (await session.exec(query)).first()
+        found = await last_release(session, app.id)
     if found is None:
         raise Conflict("there is no release to start", hint="deploy first")
     return found

@@ -49,6 +49,8 @@ class Services:
                 base_url=settings.control_url,
                 headers={"Authorization": f"Bearer {token}"},
                 timeout=CONTROL_TIMEOUT,
+                # A proxy of the environment is for the world outside, not for our own hosts.
+                trust_env=False,
             ),
             watcher=Watcher(database),
         )
