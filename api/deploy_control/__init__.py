@@ -2,3 +2,7 @@
 
 What is too big, too chatty or too secret for a workflow history goes over it.
 """
+
+from api.deploy_control.app import create_app
+
+__all__ = ["create_app"]

@@ -1,0 +1,127 @@
+"""What control records of nodes, and how it compares a node with the records."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlmodel import and_, col, or_, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+from temporalio import activity
+
+from activities.boundary import reports_errors
+from activities.contracts import (
+    RECONCILE,
+    RECORD_NODE,
+    DeploymentKind,
+    DeploymentStatus,
+    Inventory,
+    NodeRecord,
+    Reconciliation,
+)
+from activities.reconcile import AppView, View, apps_held, nothing_left, reconcile
+from activities.rows import UNDER_WAY
+from ops.db.session import Database
+from ops.db.tables import App, Deployment, NodeRow, OwedUndoRow, now
+from ops.settings import Settings
+
+SETTLED = timedelta(seconds=3)
+"""A deployment that ended later than this may have changed the node after it was looked at."""
+
+REPAIR_PAUSE = timedelta(minutes=5)
+"""After a repair that failed, the next one is asked for this much later."""
+
+
+class NodeRecords:
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+
+    @activity.defn(name=RECORD_NODE.name)
+    @reports_errors
+    async def record_node(self, record: NodeRecord) -> None:
+        """How a node is. Whether it drains is an administrator's matter and stays as it is."""
+        async with self._database.session() as session:
+            row = await session.get(NodeRow, record.node_id, with_for_update=True)
+            if row is None:
+                row = NodeRow(node_id=record.node_id, role=record.role, status=record.status)
+                session.add(row)
+            if row.status != record.status:
+                row.changed_at = now()
+            row.role = record.role
+            row.status = record.status
+            row.reason = record.reason[:255]
+            row.boot_id = record.boot_id or row.boot_id
+            if record.figures is not None:
+                row.figures = record.figures.model_dump()
+
+    @activity.defn(name=RECONCILE.name)
+    @reports_errors
+    async def reconcile(self, inventory: Inventory) -> Reconciliation:
+        """What has to be done on a node; also notes what it owed and has done meanwhile."""
+        async with self._database.session() as session:
+            view = await _view(session, inventory)
+            todo = reconcile(inventory, view)
+            owed = select(OwedUndoRow).where(
+                OwedUndoRow.node_id == inventory.node_id, col(OwedUndoRow.done_at).is_(None)
+            )
+            for row in await session.exec(owed):
+                if nothing_left(inventory, view, todo, row.app_id, row.deployment_id):
+                    row.done_at = now()
+            return todo
+
+
+async def _view(session: AsyncSession, inventory: Inventory) -> View:
+    query = select(App).where(
+        or_(
+            col(App.id).in_(apps_held(inventory)),
+            and_(col(App.node_id) == inventory.node_id, col(App.live_deployment_id).is_not(None)),
+        )
+    )
+    apps = [app for app in await session.exec(query) if app.id is not None]
+    at_work, failed = await _lately(session, [app.id for app in apps if app.id is not None])
+    checkouts = await session.exec(
+        select(Deployment.id, Deployment.app_id, Deployment.status).where(
+            col(Deployment.id).in_(inventory.checkouts)
+        )
+    )
+    rows = checkouts.all()
+    return View(
+        apps={
+            app.id: AppView(
+                live=_live_here(app, inventory.node_id),
+                busy=app.deleting or app.id in at_work,
+                repair_failed=app.id in failed,
+            )
+            for app in apps
+            if app.id is not None
+        },
+        under_way=frozenset(row[0] for row in rows if row[0] is not None and row[2] in UNDER_WAY),
+        app_of={row[0]: row[1] for row in rows if row[0] is not None},
+    )
+
+
+def _live_here(app: App, node_id: str) -> int | None:
+    here = app.node_id == node_id and not app.stopped
+    return app.live_deployment_id if here else None
+
+
+async def _lately(session: AsyncSession, app_ids: list[int]) -> tuple[set[int], set[int]]:
+    """Apps with a deployment under way or just ended; apps whose repair failed a while ago."""
+    at = now()
+    rows = await session.exec(
+        select(Deployment.app_id, Deployment.kind, Deployment.status, Deployment.ended_at).where(
+            col(Deployment.app_id).in_(app_ids),
+            or_(
+                col(Deployment.status).in_(UNDER_WAY),
+                col(Deployment.ended_at) > at - REPAIR_PAUSE,
+            ),
+        )
+    )
+    at_work: set[int] = set()
+    failed: set[int] = set()
+    for app_id, kind, status, ended_at in rows:
+        if status in UNDER_WAY or (ended_at is not None and ended_at > at - SETTLED):
+            at_work.add(app_id)
+        if kind == DeploymentKind.REPAIR and status == DeploymentStatus.FAILED:
+            failed.add(app_id)
+    return at_work, failed

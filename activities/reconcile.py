@@ -1,0 +1,119 @@
+"""Does what is on a node match the records? A pure comparison.
+
+Only what belongs to no record, or to an ended deployment that is not live, is removed. An app with
+a deployment under way, and one that is being deleted, are left to their workflows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from activities.contracts import (
+    ContainerSeen,
+    DeploymentRef,
+    Inventory,
+    Reconciliation,
+    RemoveInput,
+    Repair,
+    RouteSeen,
+)
+
+
+@dataclass(frozen=True)
+class AppView:
+    """``live`` is the release that should answer on this node; None when none should.
+
+    ``busy``: its workflow is at work, or was a moment ago, when the inventory was taken.
+    ``repair_failed``: a repair failed lately; another one would only fail again.
+    """
+
+    live: int | None
+    busy: bool = False
+    repair_failed: bool = False
+
+
+@dataclass(frozen=True)
+class View:
+    """The records as far as they concern one node: its apps, those it holds things of, and the
+    deployments (with their apps) that are under way."""
+
+    apps: dict[int, AppView] = field(default_factory=dict)
+    under_way: frozenset[int] = frozenset()
+    app_of: dict[int, int] = field(default_factory=dict)
+
+
+def reconcile(inventory: Inventory, view: View) -> Reconciliation:
+    """What has to be done on the node so that it matches the records."""
+    return Reconciliation(
+        remove_containers=[
+            RemoveInput(app_id=seen.app_id, container=seen.name)
+            for seen in inventory.containers
+            if _container_is_left_over(seen, view)
+        ],
+        remove_routes=[seen.app_id for seen in inventory.routes if _route_is_left_over(seen, view)],
+        remove_checkouts=[
+            DeploymentRef(deployment_id=checkout, app_id=view.app_of.get(checkout, 0))
+            for checkout in inventory.checkouts
+            if checkout not in view.under_way
+        ],
+        repairs=[
+            Repair(app_id=app_id, why=why)
+            for app_id, app in sorted(view.apps.items())
+            if not app.repair_failed and (why := _missing(inventory, app_id, app)) is not None
+        ],
+    )
+
+
+def apps_held(inventory: Inventory) -> set[int]:
+    """Apps that the node holds a container or a route of."""
+    return {seen.app_id for seen in inventory.containers} | {
+        seen.app_id for seen in inventory.routes
+    }
+
+
+def nothing_left(
+    inventory: Inventory, view: View, todo: Reconciliation, app_id: int, deployment_id: int
+) -> bool:
+    """Whether an undo that a node owes has been done: nothing of it is there any more."""
+    if deployment_id in inventory.checkouts:
+        return False
+    removed = {given.app_id for given in todo.remove_containers} | set(todo.remove_routes)
+    repaired = {repair.app_id for repair in todo.repairs}
+    held = apps_held(inventory)
+    app = view.apps.get(app_id)
+    at_work = app is not None and app.busy and app_id in held
+    return app_id not in removed | repaired and not at_work
+
+
+def _container_is_left_over(seen: ContainerSeen, view: View) -> bool:
+    app = view.apps.get(seen.app_id)
+    return app is None or (not app.busy and app.live != seen.release_id)
+
+
+def _route_is_left_over(seen: RouteSeen, view: View) -> bool:
+    app = view.apps.get(seen.app_id)
+    return app is None or (not app.busy and app.live is None)
+
+
+def _missing(inventory: Inventory, app_id: int, app: AppView) -> str | None:
+    """What a live app lacks on its node, in words; None when it lacks nothing."""
+    if app.live is None or app.busy:
+        return None
+    container = next(
+        (
+            seen
+            for seen in inventory.containers
+            if seen.app_id == app_id and seen.release_id == app.live
+        ),
+        None,
+    )
+    if container is None:
+        return "its container is missing"
+    if not container.running:
+        return "its container does not run"
+    route = next((seen.target for seen in inventory.routes if seen.app_id == app_id), None)
+    if route is None:
+        return "its route is missing"
+    if route.release_id != app.live or route.address != container.address:
+        return "its route leads elsewhere"
+    return None
