@@ -1,0 +1,167 @@
+"""The sweep: records and workflows never disagree for long.
+
+A row is written before its workflow is asked for. Whatever happened in between (the API was killed,
+Temporal was away, an operator terminated the workflow) is found here and put right: started,
+or ended with an error that says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from sqlmodel import col, select
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.contracts import DeploymentKind, DeploymentStatus, Progress, Repair
+from activities.records import Records
+from activities.rows import UNDER_WAY
+from ops.db.session import Database
+from ops.db.tables import App, Deployment, now
+from ops.errors import ErrorReport
+from ops.settings import Settings
+from workflows import commands, ids
+from workflows.messages import DeleteAppInput, DeployRequest, OnBusy
+
+GRACE = timedelta(seconds=5)
+"""A row this young is still being asked for by whoever wrote it."""
+
+RPC_TIMEOUT = timedelta(seconds=5)
+
+log = structlog.get_logger()
+
+
+async def sweep_forever(client: Client, database: Database, settings: Settings) -> None:
+    """Sweeps every ``settings.sweep_seconds``; servers that are away are waited for."""
+    sweep = Sweep(client, database, Records(database, settings))
+    while True:
+        try:
+            await sweep.once()
+        except Exception as error:
+            log.warning("sweep.failed", error=f"{type(error).__name__}: {error}"[:300])
+        await asyncio.sleep(settings.sweep_seconds)
+
+
+class Sweep:
+    def __init__(self, client: Client, database: Database, records: Records) -> None:
+        self._client = client
+        self._database = database
+        self._records = records
+
+    async def once(self) -> None:
+        """Look at everything once. One thing that fails does not keep the others from it."""
+        for row in await self._open_rows():
+            try:
+                await self._look_at(row)
+            except Exception as error:
+                log.warning(
+                    "sweep.deployment_failed",
+                    deployment_id=row.id,
+                    error=f"{type(error).__name__}: {error}"[:300],
+                )
+        for app in await self._half_deleted():
+            assert app.id is not None
+            if await self._state(ids.delete_app_workflow(app.id)) is not (
+                WorkflowExecutionStatus.RUNNING
+            ):
+                log.info("sweep.delete_again", app_id=app.id)
+                await commands.delete_app(
+                    self._client, DeleteAppInput(app_id=app.id, user_id=app.user_id)
+                )
+
+    async def _open_rows(self) -> list[Deployment]:
+        query = (
+            select(Deployment)
+            .where(
+                col(Deployment.status).in_(UNDER_WAY),
+                col(Deployment.created_at) < now() - GRACE,
+            )
+            .order_by(col(Deployment.id))
+        )
+        async with self._database.session() as session:
+            return list((await session.exec(query)).all())
+
+    async def _half_deleted(self) -> list[App]:
+        async with self._database.session() as session:
+            return list((await session.exec(select(App).where(col(App.deleting)))).all())
+
+    async def _look_at(self, row: Deployment) -> None:
+        assert row.id is not None
+        state = await self._state(ids.deployment_workflow(row.id))
+        if state is WorkflowExecutionStatus.RUNNING:
+            return
+        if state is None:
+            await self._ask_again(row)
+        else:
+            await self._give_up(row, state)
+
+    async def _ask_again(self, row: Deployment) -> None:
+        """Nobody has heard of it: ask, as its writer would have."""
+        assert row.id is not None
+        queue = await commands.queue(self._client, row.app_id)
+        if row.id in (queue.running, *queue.waiting):
+            return
+        log.info("sweep.ask_again", deployment_id=row.id, app_id=row.app_id)
+        await self._submit(row)
+
+    async def _submit(self, row: Deployment) -> None:
+        assert row.id is not None
+        await commands.submit(
+            self._client,
+            DeployRequest(
+                deployment_id=row.id,
+                app_id=row.app_id,
+                user_id=row.user_id,
+                on_busy=OnBusy.QUEUE,
+                repair=row.kind == DeploymentKind.REPAIR,
+            ),
+        )
+
+    async def _give_up(self, row: Deployment, state: WorkflowExecutionStatus) -> None:
+        """The workflow is over, and did not get to write how it ended."""
+        assert row.id is not None
+        if await self._has_ended(row.id):
+            return
+        log.warning("sweep.ended_by_force", deployment_id=row.id, state=state.name)
+        await self._records.record_progress(
+            Progress(
+                deployment_id=row.id,
+                version=Progress.FORCED,
+                status=DeploymentStatus.FAILED,
+                stages=[],
+                error=ErrorReport(
+                    what=f"an operator ended this deployment by force ({state.name.lower()})",
+                    hint="what it left behind is being cleaned up; deploy again",
+                ),
+                ended_at=datetime.now(UTC),
+            )
+        )
+        if row.kind == DeploymentKind.REPAIR:
+            return
+        repair = await self._records.open_repair(
+            Repair(app_id=row.app_id, why=f"deployment {row.id} was ended by force")
+        )
+        async with self._database.session() as session:
+            opened = await session.get(Deployment, repair.deployment_id)
+        if opened is not None:
+            await self._submit(opened)
+
+    async def _has_ended(self, deployment_id: int) -> bool:
+        """Asked again after the workflow was seen closed: it writes its end before it closes."""
+        async with self._database.session() as session:
+            row = await session.get(Deployment, deployment_id)
+        return row is None or DeploymentStatus(row.status).ended
+
+    async def _state(self, workflow_id: str) -> WorkflowExecutionStatus | None:
+        """None when there is no such workflow."""
+        try:
+            found = await self._client.get_workflow_handle(workflow_id).describe(
+                rpc_timeout=RPC_TIMEOUT
+            )
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            raise
+        return found.status
