@@ -1,4 +1,4 @@
-"""Blocking work in a thread that a cancel really ends.
+"""Longer blocking work in a thread, which a cancel really ends.
 
 ``asyncio.to_thread`` alone lets the thread run on after a cancel, and the cleanup that follows then
 works beside it.
@@ -33,7 +33,7 @@ class Stop:
             raise Stopped
 
 
-async def in_thread(work: Callable[[Stop], T]) -> T:
+async def in_stoppable_thread(work: Callable[[Stop], T]) -> T:
     """Runs ``work`` in a thread. A cancel tells it to stop, and is passed on once it has ended."""
     stop = Stop()
     running = asyncio.create_task(asyncio.to_thread(work, stop))

@@ -104,6 +104,7 @@ class Settings(BaseSettings):
     build_slots: int = Field(default=2, ge=1)
     build_memory_mb: int = 4096
     build_pids: int = 2048
+    build_cache_mb: int = 10240
     build_seconds: float = 900
     log_bytes: int = 20 * 1024 * 1024
     source_mb: int = 500
@@ -194,6 +195,11 @@ class Settings(BaseSettings):
     def entry_url(self) -> str:
         """The public entry as servers connect to it (with the public name as ``Host``)."""
         return f"http://127.0.0.1:{self.ports.public}"
+
+    @property
+    def tools_bin(self) -> Path:
+        """The servers and tools of ``ops/tools`` by name (``docker-buildx``, ``temporal``)."""
+        return self.cache / "tools" / "bin"
 
     @property
     def run(self) -> Path:

@@ -1,0 +1,242 @@
+"""BUILD, PUSH and DISCARD_BUILD: from a checkout to an image in the registry, or to nothing at all."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncIterator
+
+from temporalio import activity
+
+from activities.boundary import heartbeating, in_thread, reports_errors
+from activities.build_command import (
+    build_argv,
+    build_environment,
+    docker_config,
+    environment_file,
+)
+from activities.build_failure import explain
+from activities.build_folder import BuildFolder, local_image
+from activities.child import end, kill_predecessor, spawn
+from activities.contracts import (
+    BUILD,
+    DISCARD_BUILD,
+    PUSH,
+    BuildInput,
+    BuildResult,
+    CloneInput,
+    Confirmed,
+    DeploymentRef,
+    PushInput,
+    PushResult,
+)
+from activities.engine import Engine, Login
+from activities.source import Cloned, Source, environment_id
+from activities.threads import Stop, in_stoppable_thread
+from ops.errors import BuildFailed, PlatformError, SourceError
+from ops.logship import LogShipper
+from ops.logtext import MAX_LINE, sanitise
+from ops.nodeclient import BuildSecrets, NodeClient
+from ops.settings import Settings
+
+LOG_SOURCE = "build"
+TAIL = 40
+CHUNK = 1 << 16
+
+
+class Build:
+    """Builds of one runner, in the build engine that it shares with the others of its host."""
+
+    def __init__(self, settings: Settings, node_id: str, client: NodeClient) -> None:
+        self._settings = settings
+        self._node_id = node_id
+        self._client = client
+        self._engine = Engine(settings)
+        self._source = Source(settings, node_id, client)
+
+    @activity.defn(name=BUILD.name)
+    @reports_errors
+    async def build(self, given: BuildInput) -> BuildResult:
+        async with heartbeating():
+            folder = self._folder(given.deployment_id)
+            secrets, _ = await asyncio.gather(
+                self._client.build_secrets(given.deployment_id),
+                in_thread(kill_predecessor, folder.pid_file),
+            )
+            env_id = await self._checked_out(given, folder, secrets)
+            await in_thread(_write_credentials, self._settings, folder, secrets)
+            try:
+                await self._run(given, folder, env_id)
+                image_id = await in_thread(self._keep, given.deployment_id, folder)
+            finally:
+                await in_thread(folder.remove_credentials)
+            return BuildResult(image_id=image_id)
+
+    @activity.defn(name=PUSH.name)
+    @reports_errors
+    async def push(self, given: PushInput) -> PushResult:
+        async with heartbeating():
+            folder = self._folder(given.deployment_id)
+            pushed = await in_thread(_read_pushed, folder, given.image_id)
+            if pushed is None:
+                secrets = await self._client.build_secrets(given.deployment_id)
+                login = Login(secrets.registry_user, secrets.registry_password)
+                pushed = await in_stoppable_thread(
+                    lambda stop: self._push(given, folder, login, stop)
+                )
+            await in_thread(self._untag, given)
+            return PushResult(digest=pushed)
+
+    @activity.defn(name=DISCARD_BUILD.name)
+    @reports_errors
+    async def discard(self, given: DeploymentRef) -> Confirmed:
+        async with heartbeating():
+            return await in_thread(self._discard, given)
+
+    async def aclose(self) -> None:
+        await self._source.aclose()
+
+    # --- build -------------------------------------------------------------------------------
+
+    async def _checked_out(
+        self, given: BuildInput, folder: BuildFolder, secrets: BuildSecrets
+    ) -> str:
+        """Makes sure that the checkout is (still) there; the name of the build's environment."""
+        if not await in_thread(folder.cloned.is_file):
+            await self._source.check_out(
+                CloneInput(
+                    deployment_id=given.deployment_id,
+                    app_id=given.app_id,
+                    user_id=given.user_id,
+                    repository=given.repository,
+                    ref=given.source.commit,
+                    base_path=given.base_path,
+                )
+            )
+        cloned = Cloned.model_validate_json(await in_thread(folder.cloned.read_text))
+        env_id = environment_id(given.app_id, secrets)
+        if env_id != cloned.env_id:
+            raise SourceError(
+                "the app's environment was changed while it was being built",
+                hint="deploy once more",
+            )
+        return env_id
+
+    async def _run(self, given: BuildInput, folder: BuildFolder, env_id: str) -> None:
+        """Runs buildx and ships what it prints. Ends it, and with it the build's own processes."""
+        tail: deque[str] = deque(maxlen=TAIL)
+        folder.image_id.unlink(missing_ok=True)
+        async with LogShipper(
+            self._settings, self._node_id, given.deployment_id, LOG_SOURCE
+        ) as shipper:
+            process = await spawn(
+                build_argv(self._settings, folder, given, env_id),
+                env=build_environment(self._settings, folder),
+                cwd=folder.recipe,
+                pid_file=folder.pid_file,
+            )
+            try:
+                async with asyncio.timeout(self._settings.build_seconds):
+                    async for line in _lines(process):
+                        tail.append(line)
+                        await shipper.write(line)
+                    code = await process.wait()
+            except TimeoutError:
+                raise BuildFailed(
+                    f"the build took longer than {self._settings.build_seconds:g} s",
+                    hint="what does it wait for? the last lines say where it was",
+                    log_tail=list(tail),
+                ) from None
+            finally:
+                # Before the shipper's last words: they may take a while, the kill may not.
+                await end(process, folder.pid_file)
+        if code != 0:
+            raise await self._failure(list(tail))
+
+    async def _failure(self, tail: list[str]) -> BuildFailed | PlatformError:
+        if not await in_thread(self._engine.answers):
+            return PlatformError(
+                "the build engine went away", hint="it is tried again by itself", log_tail=tail
+            )
+        return explain(tail, str(self._settings.service_address))
+
+    def _keep(self, deployment_id: int, folder: BuildFolder) -> str:
+        image_id = folder.image_id.read_text().strip()
+        repository, _, tag = local_image(self._settings, self._node_id, deployment_id).rpartition(
+            ":"
+        )
+        self._engine.tag(image_id, repository, tag)
+        return image_id
+
+    # --- push --------------------------------------------------------------------------------
+
+    def _push(self, given: PushInput, folder: BuildFolder, login: Login, stop: Stop) -> str:
+        repository = self._remote_name(given)
+        self._engine.tag(given.image_id, repository, given.commit)
+        digest = self._engine.push(repository, given.commit, login, stop)
+        written = folder.pushed.with_suffix(".new")
+        written.write_text(json.dumps([given.image_id, digest]))
+        written.rename(folder.pushed)
+        return digest
+
+    def _untag(self, given: PushInput) -> None:
+        """No other build may find the image here; the build cache keeps its layers."""
+        self._engine.remove(f"{self._remote_name(given)}:{given.commit}")
+        self._engine.remove(local_image(self._settings, self._node_id, given.deployment_id))
+
+    def _remote_name(self, given: PushInput) -> str:
+        settings = self._settings
+        return f"{settings.registry}/{settings.image_namespace}/{given.repository}"
+
+    # --- discard -----------------------------------------------------------------------------
+
+    def _discard(self, given: DeploymentRef) -> Confirmed:
+        folder = self._folder(given.deployment_id)
+        kill_predecessor(folder.pid_file)
+        self._engine.discard(
+            local_image(self._settings, self._node_id, given.deployment_id), given.app_id
+        )
+        folder.remove()
+        return Confirmed(
+            gone=[
+                f"build processes of deployment {given.deployment_id}",
+                f"checkout of deployment {given.deployment_id}",
+                f"local image of deployment {given.deployment_id}",
+            ]
+        )
+
+    def _folder(self, deployment_id: int) -> BuildFolder:
+        return BuildFolder.of(self._settings, self._node_id, deployment_id)
+
+
+async def _lines(process: asyncio.subprocess.Process) -> AsyncIterator[str]:
+    """The child's output, cleaned, line by line; a line without end comes in pieces."""
+    assert process.stdout is not None
+    rest = b""
+    while chunk := await process.stdout.read(CHUNK):
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            yield sanitise(line.decode(errors="replace"))
+        if len(rest) > MAX_LINE:
+            yield sanitise(rest.decode(errors="replace"))
+            rest = b""
+    if rest:
+        yield sanitise(rest.decode(errors="replace"))
+
+
+def _write_credentials(settings: Settings, folder: BuildFolder, secrets: BuildSecrets) -> None:
+    folder.remove_credentials()
+    folder.credentials.mkdir(mode=0o700)
+    login = Login(secrets.registry_user, secrets.registry_password)
+    folder.docker_config.write_text(docker_config(settings.registry, login))
+    folder.environment.write_text(environment_file(secrets.build_env))
+
+
+def _read_pushed(folder: BuildFolder, image_id: str) -> str | None:
+    """The digest, when this very image was pushed by an attempt whose answer was lost."""
+    try:
+        pushed, digest = json.loads(folder.pushed.read_text())
+    except FileNotFoundError:
+        return None
+    return str(digest) if pushed == image_id else None

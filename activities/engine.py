@@ -1,0 +1,154 @@
+"""The build engine: a Docker engine of its own, which runs no apps. Blocking calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from pydantic import SecretStr
+from requests.exceptions import RequestException
+
+from activities.container_spec import Labels
+from activities.threads import Stop
+from ops.errors import BuildFailed, PlatformError
+from ops.settings import Settings
+
+TIMEOUT = 30
+"""Seconds without a byte from the engine after which a call counts as failed and is retried."""
+
+
+@dataclass(frozen=True)
+class Login:
+    user: str
+    password: SecretStr
+
+
+class Engine:
+    """Raises PlatformError while the engine is away."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @cached_property
+    def _api(self) -> Any:
+        try:
+            return docker.APIClient(
+                base_url=f"unix://{self._settings.build_socket}", timeout=TIMEOUT, version="auto"
+            )
+        except DockerException as error:
+            raise _away(error) from None
+
+    def answers(self) -> bool:
+        try:
+            self._api.ping()
+        except (PlatformError, APIError, RequestException):
+            return False
+        return True
+
+    def image_id(self, name: str) -> str | None:
+        """The id of a local image; None when there is none of that name."""
+        found = self._inspect(name)
+        return None if found is None else str(found["Id"])
+
+    def tag(self, image_id: str, repository: str, tag: str) -> None:
+        """Raises BuildFailed when the image is gone."""
+        try:
+            self._api.tag(image_id, repository, tag, force=True)
+        except (ImageNotFound, NotFound):
+            raise BuildFailed(
+                "the built image is no longer in the build engine", hint="deploy once more"
+            ) from None
+        except (APIError, RequestException) as error:
+            raise _away(error) from None
+
+    def remove(self, name: str) -> None:
+        """Removes a name and, with its last one, the image. Its layers stay in the build cache."""
+        try:
+            self._api.remove_image(name, noprune=False)
+        except (ImageNotFound, NotFound):
+            return
+        except (APIError, RequestException) as error:
+            raise _away(error) from None
+
+    def discard(self, name: str, app_id: int) -> None:
+        """Removes what a build of an app left: ``name``, what was to be pushed, what has no name."""
+        found = self._inspect(name)
+        pushing = f"{self._settings.registry}/{self._settings.image_namespace}/"
+        for other in found["RepoTags"] or [] if found else []:
+            if other.startswith(pushing) and other.rpartition(":")[0].endswith(f"-app{app_id}"):
+                self.remove(other)
+        self.remove(name)
+        try:
+            unnamed = self._api.images(
+                filters={
+                    "dangling": True,
+                    "label": [
+                        f"{Labels.PLATFORM}={self._settings.platform}",
+                        f"{Labels.APP}={app_id}",
+                    ],
+                }
+            )
+        except (APIError, RequestException) as error:
+            raise _away(error) from None
+        for image in unnamed:
+            self.remove(image["Id"])
+
+    def push(self, repository: str, tag: str, login: Login, stop: Stop) -> str:
+        """Pushes a local name to the registry and answers with its digest there."""
+        digest = ""
+        try:
+            events = self._api.push(
+                repository,
+                tag=tag,
+                stream=True,
+                decode=True,
+                auth_config={
+                    "username": login.user,
+                    "password": login.password.get_secret_value(),
+                },
+            )
+            for event in events:
+                stop.check()
+                if "error" in event:
+                    raise PlatformError(
+                        f"the registry did not take the image: {str(event['error'])[:300]}",
+                        hint="it is tried again by itself",
+                    )
+                digest = (event.get("aux") or {}).get("Digest", digest)
+        except (APIError, RequestException) as error:
+            raise _away(error) from None
+        if not digest:
+            raise PlatformError("the push ended without a digest")
+        return digest
+
+    def prune_cache(self, keep_bytes: int) -> int:
+        """Removes the build cache that was unused for longest, beyond ``keep_bytes``."""
+        try:
+            answer = self._api.prune_builds(keep_storage=keep_bytes, all=True)
+        except (APIError, RequestException) as error:
+            raise _away(error) from None
+        return int(answer.get("SpaceReclaimed") or 0)
+
+    def _inspect(self, name: str) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = self._api.inspect_image(name)
+        except (ImageNotFound, NotFound):
+            return None
+        except (APIError, RequestException) as error:
+            raise _away(error) from None
+        return found
+
+
+def prune_build_cache(settings: Settings) -> int:
+    """Keeps the build cache of a runner below its setting; how many bytes were freed."""
+    return Engine(settings).prune_cache(settings.build_cache_mb * 1024 * 1024)
+
+
+def _away(error: Exception) -> PlatformError:
+    return PlatformError(
+        f"the build engine does not answer as it should: {str(error)[:200]}",
+        hint="it is tried again by itself",
+    )
