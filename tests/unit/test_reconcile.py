@@ -1,0 +1,117 @@
+"""A node compared with the records: leftovers go, what is missing is repaired, the rest is left."""
+
+from __future__ import annotations
+
+from activities.contracts import (
+    ContainerSeen,
+    DeploymentRef,
+    Inventory,
+    Reconciliation,
+    RemoveInput,
+    Repair,
+    RouteSeen,
+    RouteTarget,
+)
+from activities.reconcile import AppView, View, nothing_left, reconcile
+
+ADDRESS = "172.28.0.10"
+NOTHING = Reconciliation()
+
+
+def container(
+    app_id: int, release_id: int, *, running: bool = True, address: str = ADDRESS
+) -> ContainerSeen:
+    return ContainerSeen(
+        name=f"app-{app_id}-{release_id}",
+        app_id=app_id,
+        release_id=release_id,
+        running=running,
+        address=address,
+    )
+
+
+def route(app_id: int, release_id: int, address: str = ADDRESS) -> RouteSeen:
+    target = RouteTarget(release_id=release_id, address=address, port=3000)
+    return RouteSeen(app_id=app_id, target=target)
+
+
+def node(*containers: ContainerSeen, routes: list[RouteSeen] | None = None) -> Inventory:
+    return Inventory(node_id="runtime-102", containers=list(containers), routes=routes or [])
+
+
+def removed(app_id: int, release_id: int) -> RemoveInput:
+    return RemoveInput(app_id=app_id, container=f"app-{app_id}-{release_id}")
+
+
+def test_a_node_that_matches_is_left_alone() -> None:
+    view = View(apps={1: AppView(live=5)})
+    assert reconcile(node(container(1, 5), routes=[route(1, 5)]), view) == NOTHING
+
+
+def test_what_belongs_to_no_record_goes() -> None:
+    todo = reconcile(node(container(1, 5), routes=[route(1, 5)]), View())
+    assert todo == Reconciliation(remove_containers=[removed(1, 5)], remove_routes=[1])
+
+
+def test_an_ended_deployment_that_is_not_live_leaves_nothing() -> None:
+    view = View(apps={1: AppView(live=5)})
+    seen = node(container(1, 5), container(1, 4), routes=[route(1, 5)])
+    assert reconcile(seen, view) == Reconciliation(remove_containers=[removed(1, 4)])
+
+
+def test_a_stopped_app_has_neither_container_nor_route() -> None:
+    view = View(apps={1: AppView(live=None)})
+    todo = reconcile(node(container(1, 5), routes=[route(1, 5)]), view)
+    assert todo == Reconciliation(remove_containers=[removed(1, 5)], remove_routes=[1])
+
+
+def test_a_busy_app_is_left_to_its_workflow() -> None:
+    seen = node(container(1, 5), container(1, 6), routes=[route(1, 5)])
+    assert reconcile(seen, View(apps={1: AppView(live=4, busy=True)})) == NOTHING
+    assert reconcile(node(), View(apps={1: AppView(live=4, busy=True)})) == NOTHING
+
+
+def test_what_a_live_app_lacks_is_repaired() -> None:
+    view = View(apps={1: AppView(live=5)})
+    cases = {
+        "its container is missing": node(routes=[route(1, 5)]),
+        "its container does not run": node(container(1, 5, running=False), routes=[route(1, 5)]),
+        "its route is missing": node(container(1, 5)),
+        "its route leads elsewhere": node(container(1, 5), routes=[route(1, 4)]),
+    }
+    for why, seen in cases.items():
+        assert reconcile(seen, view).repairs == [Repair(app_id=1, why=why)]
+    moved = node(container(1, 5, address="172.28.0.99"), routes=[route(1, 5)])
+    assert reconcile(moved, view).repairs == [Repair(app_id=1, why="its route leads elsewhere")]
+    unreadable = node(container(1, 5), routes=[RouteSeen(app_id=1, target=None)])
+    assert reconcile(unreadable, view).repairs == [Repair(app_id=1, why="its route is missing")]
+
+
+def test_a_repair_that_failed_lately_is_not_asked_for_again() -> None:
+    view = View(apps={1: AppView(live=5, repair_failed=True)})
+    assert reconcile(node(), view) == NOTHING
+
+
+def test_checkouts_go_with_their_deployments() -> None:
+    seen = Inventory(node_id="runner-101", checkouts=[7, 8, 9])
+    view = View(under_way=frozenset({8}), app_of={7: 1, 8: 1})
+    assert reconcile(seen, view).remove_checkouts == [
+        DeploymentRef(deployment_id=7, app_id=1),
+        DeploymentRef(deployment_id=9, app_id=0),
+    ]
+
+
+def test_an_owed_undo_is_done_when_nothing_of_it_is_left() -> None:
+    def done(seen: Inventory, view: View) -> bool:
+        return nothing_left(seen, view, reconcile(seen, view), app_id=1, deployment_id=7)
+
+    live = View(apps={1: AppView(live=5)})
+    assert done(node(), View())
+    assert not done(node(container(1, 7)), View())
+    assert not done(node(container(1, 5), container(1, 7), routes=[route(1, 5)]), live)
+    assert not done(node(container(1, 5), routes=[route(1, 7)]), live)
+    assert done(node(container(1, 5), routes=[route(1, 5)]), live)
+    assert not done(Inventory(node_id="runner-101", checkouts=[7]), View())
+    busy = View(apps={1: AppView(live=5, busy=True)})
+    assert not done(node(container(1, 7)), busy)
+    assert done(Inventory(node_id="runner-101"), busy)
