@@ -1,0 +1,228 @@
+"""How the command line reaches a studio: which server, with which token, and what it answers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+DEFAULT_SERVER = "http://studio.localhost:8000"
+STREAM = httpx.Timeout(10.0, read=45.0)
+"""The server sends a ping every 15 seconds; a longer silence is a dead connection."""
+RECONNECT_SECONDS = 0.5
+GIVE_UP_SECONDS = 120.0
+
+
+class CliError(Exception):
+    """Shown as one or two lines, without a traceback."""
+
+    def __init__(self, what: str, hint: str = "", code: int = 1) -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+        self.code = code
+
+
+class Ended(Exception):
+    """A stream has nothing more to say."""
+
+
+# --- what is remembered between calls ------------------------------------------------------------
+
+
+@dataclass
+class Memory:
+    """Servers and their tokens, in a file that only its owner can read."""
+
+    path: Path
+    server: str | None = None
+    accounts: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls) -> Memory:
+        base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+        path = base / "fun-ai-studio" / "config.json"
+        try:
+            kept = json.loads(path.read_text())
+            return cls(path, kept.get("server"), dict(kept.get("accounts", {})))
+        except FileNotFoundError:
+            return cls(path)
+        except (ValueError, AttributeError, TypeError):
+            raise CliError(f"{path} cannot be read", "delete it and sign in again") from None
+
+    def save(self) -> None:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new = self.path.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            json.dump({"server": self.server, "accounts": self.accounts}, file, indent=2)
+        new.replace(self.path)
+
+
+def server_of(option: str | None, memory: Memory) -> str:
+    """``--server``, else ``STUDIO_URL``, else the one signed in to last, else this machine's own."""
+    chosen = option or os.environ.get("STUDIO_URL") or memory.server or _own_server()
+    chosen = chosen if "://" in chosen else f"http://{chosen}"
+    url = httpx.URL(chosen)
+    if url.scheme not in ("http", "https") or not url.host:
+        raise CliError(f"{chosen} is no address of a studio", f"for example {DEFAULT_SERVER}")
+    return str(url.copy_with(path="/", query=None, fragment=None)).rstrip("/")
+
+
+def _own_server() -> str:
+    # Only here: it takes as long to import as everything else of a command.
+    from ops.settings import load_settings
+
+    try:
+        return load_settings().studio_url
+    except (OSError, ValueError):
+        return DEFAULT_SERVER
+
+
+# --- the server ----------------------------------------------------------------------------------
+
+
+class Studio:
+    """The API of one server. Errors of the API come out as CliError."""
+
+    def __init__(self, server: str, token: str | None, transport: Any = None) -> None:
+        self.server = server
+        url = httpx.URL(server)
+        headers = {"User-Agent": "studio"}
+        local = url.host == "localhost" or url.host.endswith(".localhost")
+        if local:
+            # Browsers take these names for this machine by themselves; Python's resolver does not.
+            headers["Host"] = url.netloc.decode()
+            url = url.copy_with(host="127.0.0.1")
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        self._http = httpx.Client(
+            base_url=url,
+            headers=headers,
+            timeout=30,
+            trust_env=not local and url.host != "127.0.0.1",
+            transport=transport,
+        )
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """The answer's JSON, None when it has none."""
+        try:
+            answer = self._http.request(method, path, json=body, params=params)
+        except httpx.TransportError as error:
+            raise self._away(error) from None
+        if answer.status_code >= 400:
+            raise problem(answer)
+        return answer.json() if answer.content else None
+
+    def get(self, path: str, **params: Any) -> Any:
+        return self.call("GET", path, params=params or None)
+
+    def post(self, path: str, body: Any = None) -> Any:
+        return self.call("POST", path, body)
+
+    def stream(self, path: str, params: Mapping[str, Any] | None = None) -> Iterator[Event]:
+        """The events of one connection. Raises ``httpx.TransportError`` when it breaks."""
+        yield from self._events(path, params, None)
+
+    def follow(
+        self, path: str, params: Mapping[str, Any] | None = None, last: str | None = None
+    ) -> Iterator[Event]:
+        """Events over as many connections as it takes, each going on after the last one's id.
+
+        It ends when the server says so (204), and gives up when it was away for two minutes.
+        """
+        since = time.monotonic()
+        while True:
+            try:
+                for event in self._events(path, params, last):
+                    since = time.monotonic()
+                    last = event.id or last
+                    yield event
+            except Ended:
+                return
+            except httpx.TransportError as error:
+                if time.monotonic() - since > GIVE_UP_SECONDS:
+                    raise self._away(error) from None
+            except CliError as error:
+                if error.code != UNAVAILABLE or time.monotonic() - since > GIVE_UP_SECONDS:
+                    raise
+            time.sleep(RECONNECT_SECONDS)
+
+    def _events(
+        self, path: str, params: Mapping[str, Any] | None, last: str | None
+    ) -> Iterator[Event]:
+        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
+        with self._http.stream(
+            "GET", path, params=params, headers=headers, timeout=STREAM
+        ) as answer:
+            if answer.status_code == 204:
+                raise Ended
+            if answer.status_code >= 400:
+                answer.read()
+                raise problem(answer)
+            yield from parse_events(answer.iter_lines())
+
+    def _away(self, error: Exception) -> CliError:
+        return CliError(
+            f"{self.server} does not answer ({type(error).__name__})",
+            "is it up? another server is chosen with --server or STUDIO_URL",
+            UNAVAILABLE,
+        )
+
+
+UNAVAILABLE = 3
+"""Exit code: the server, or what it needs, is away."""
+
+
+@dataclass(frozen=True)
+class Event:
+    name: str
+    data: Any
+    id: str | None = None
+
+
+def parse_events(lines: Iterator[str]) -> Iterator[Event]:
+    """Server-sent events whose data is JSON; comments (pings) and broken ones are left out."""
+    name, data, last = "message", "", None
+    for line in lines:
+        if line == "":
+            if data:
+                with contextlib.suppress(ValueError):
+                    yield Event(name, json.loads(data), last)
+            name, data, last = "message", "", None
+            continue
+        key, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if key == "event":
+            name = value
+        elif key == "data":
+            data += value
+        elif key == "id":
+            last = value
+
+
+def problem(answer: httpx.Response) -> CliError:
+    """The error that the API (or something before it) answered."""
+    code = UNAVAILABLE if answer.status_code in (502, 503, 504) else 1
+    try:
+        told = answer.json()
+        what, hint = str(told["detail"]), str(told.get("hint") or "")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return CliError(f"the server answered {answer.status_code}", code=code)
+    if answer.status_code == 401:
+        hint = hint or "studio login"
+    return CliError(what, hint, code)

@@ -1,0 +1,54 @@
+"""What the commands share: the server that is meant, the app that is meant, and their options."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from ops.cli_client import CliError, Memory, Studio, server_of
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
+AppName = Annotated[str, typer.Argument(metavar="APP", help="Its id, its slug or its name.")]
+DeploymentId = Annotated[int, typer.Argument(metavar="DEPLOYMENT", min=1)]
+Detach = Annotated[bool, typer.Option("--detach", help="Do not wait for the end.")]
+
+
+@dataclass
+class Choice:
+    """The global options, before any command needs a connection."""
+
+    server: str | None = None
+
+
+def address(context: typer.Context) -> tuple[str, Memory]:
+    memory = Memory.load()
+    choice = context.find_root().obj
+    return server_of(choice.server if isinstance(choice, Choice) else None, memory), memory
+
+
+def studio(context: typer.Context) -> Studio:
+    """The server with the token that is kept for it. Raises CliError when nobody is signed in."""
+    server, memory = address(context)
+    token = os.environ.get("STUDIO_TOKEN") or memory.accounts.get(server, {}).get("token")
+    if not token:
+        raise CliError(f"you are not signed in to {server}", "studio login")
+    return Studio(server, token)
+
+
+def find_app(api: Studio, name: str) -> dict[str, Any]:
+    """The one app that an id, a slug or a name means."""
+    apps: list[dict[str, Any]] = api.get("/api/apps")
+    for key in ("id", "slug", "name"):
+        found = [app for app in apps if str(app[key]) == name]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            slugs = ", ".join(app["slug"] for app in found)
+            raise CliError(f"several apps are named {name!r}", f"say which by its slug: {slugs}")
+    known = ", ".join(app["slug"] for app in apps[:20])
+    raise CliError(
+        f"you have no app {name!r}", f"you have: {known}" if known else "studio create NAME"
+    )
