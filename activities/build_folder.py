@@ -90,6 +90,14 @@ class BuildFolder:
         return True
 
 
+def checkouts(settings: Settings, node_id: str) -> list[int]:
+    """Deployments of which this runner keeps a folder."""
+    builds = settings.node_home(node_id) / "builds"
+    if not builds.is_dir():
+        return []
+    return sorted(int(path.name) for path in builds.iterdir() if path.name.isdecimal())
+
+
 def local_image(settings: Settings, node_id: str, deployment_id: int) -> str:
     """The image's name in the build engine, which is shared.
 

@@ -16,6 +16,8 @@ from ops.errors import NodeUnavailable
 from ops.settings import Settings
 
 SIGNAL = "runner_held"
+BEAT_SECONDS = 0.3
+"""A released slot is free again this soon: a cancellation arrives with a heartbeat."""
 
 
 class Runner:
@@ -33,7 +35,7 @@ class Runner:
         """Ends by cancellation. Raises NodeUnavailable when this worker shuts down meanwhile."""
         self.held += 1
         try:
-            async with heartbeating():
+            async with heartbeating(BEAT_SECONDS):
                 if not await self._tell(given):
                     return
                 await activity.wait_for_worker_shutdown()

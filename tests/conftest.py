@@ -13,7 +13,6 @@ import pytest_asyncio
 from tests.support.platform import Platform
 from tests.support.user import User
 
-
 # Also imports Hypothesis early: when its plugin imports it at the very end of a run, Python 3.11's
 # parser fails in pytest's assertion rewriting ("AST constructor recursion depth mismatch").
 hypothesis.settings.register_profile("studio", deadline=None)

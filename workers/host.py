@@ -51,6 +51,7 @@ def build_role(settings: Settings, node: Node, client: Client) -> Role:
 
 def _runner(settings: Settings, node: Node, client: Client, control: NodeClient) -> Role:
     from activities.build import Build
+    from activities.build_folder import checkouts
     from activities.runner import Runner
     from activities.source import Source
 
@@ -60,15 +61,15 @@ def _runner(settings: Settings, node: Node, client: Client, control: NodeClient)
 
     class RunnerHoldings(NoHoldings):
         def checkouts(self) -> list[int]:
-            return build.checkouts()
+            return checkouts(settings, node.node_id)
 
         def slots(self) -> tuple[int, int]:
-            return (settings.build_slots, runner.busy)
+            return (settings.build_slots, runner.held)
 
     return Role(
         holdings=RunnerHoldings(),
-        activities=[source.clone, build.build, build.push, build.discard_build],
-        held=[runner.hold_runner],
+        activities=[source.clone, build.build, build.push, build.discard],
+        held=[runner.hold],
         held_slots=settings.build_slots,
     )
 

@@ -14,7 +14,7 @@ from activities import contracts
 
 def implementations() -> dict[str, list[Any]]:
     """Activity functions by their registered name, over all modules that could define one."""
-    found: dict[str, list[Any]] = {}
+    found: dict[str, set[Any]] = {}
     for package in (activities, workers):
         for info in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
             module = importlib.import_module(info.name)
@@ -24,8 +24,8 @@ def implementations() -> dict[str, list[Any]]:
                 for _, function in inspect.getmembers(kind, inspect.isfunction):
                     definition = getattr(function, "__temporal_activity_definition", None)
                     if definition is not None:
-                        found.setdefault(definition.name, []).append(function)
-    return found
+                        found.setdefault(definition.name, set()).add(function)
+    return {name: list(functions) for name, functions in found.items()}
 
 
 def descriptors() -> dict[str, contracts.Activity[Any, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import yaml
@@ -40,16 +39,16 @@ def routes(tmp_path: Path) -> Routes:
     return Routes(Settings(home=tmp_path), "runtime-102")
 
 
-def test_switch_is_idempotent_and_leaves_no_draft(tmp_path: Path) -> None:
+async def test_switch_is_idempotent_and_leaves_no_draft(tmp_path: Path) -> None:
     target = RouteTarget(release_id=7, address="172.28.0.10", port=3000)
     own = routes(tmp_path)
     for _ in range(2):
-        asyncio.run(own.switch_route(SwitchInput(app_id=3, slug="shop", target=target)))
+        await own.switch_route(SwitchInput(app_id=3, slug="shop", target=target))
     folder = tmp_path / "data" / "nodes" / "runtime-102" / "routes"
     assert [path.name for path in folder.iterdir()] == ["app-3.yml"]
     assert own.current(3) == target
     for _ in range(2):
-        asyncio.run(own.switch_route(SwitchInput(app_id=3, slug="shop", target=None)))
+        await own.switch_route(SwitchInput(app_id=3, slug="shop", target=None))
     assert own.current(3) is None
 
 

@@ -1,0 +1,83 @@
+"""An app's database: its own, and nobody else's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pymongo import AsyncMongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from activities.contracts import DatabaseInput
+from activities.mongo import Mongo
+from api.deploy_control.secrets import mongodb_uri
+from ops.crypto import Vault, database_context
+from ops.db.session import Database
+from ops.db.tables import App
+from ops.names import app_database
+from ops.settings import Settings
+from tests.activities.conftest import Given
+
+Client = AsyncMongoClient[dict[str, Any]]
+
+
+def database_of(app: App) -> DatabaseInput:
+    assert app.id is not None
+    return DatabaseInput(app_id=app.id, database=app_database(app.id))
+
+
+def connect(settings: Settings, vault: Vault, app: App) -> Client:
+    assert app.id is not None
+    assert app.database_password is not None
+    password = vault.decrypt(app.database_password, database_context(app.id))
+    uri = mongodb_uri(settings, app.id, password)
+    return AsyncMongoClient(uri, serverSelectionTimeoutMS=5000)
+
+
+async def test_an_app_reads_and_writes_its_own_database_only(
+    settings: Settings, database: Database, vault: Vault, given: Given
+) -> None:
+    mongo = Mongo(settings, database, vault)
+    apps = [await given.app(), await given.app()]
+    try:
+        for app in apps:
+            for _ in range(2):
+                await mongo.ensure_database(database_of(app))
+        apps = [await given.again(app) for app in apps]
+        own, other = (database_of(app).database for app in apps)
+        async with connect(settings, vault, apps[0]) as client:
+            await client.get_default_database()["notes"].insert_one({"text": "mine"})
+            found = await client[own]["notes"].find_one()
+            assert found is not None
+            assert found["text"] == "mine"
+            for foreign in (other, "another", "public"):
+                with pytest.raises(OperationFailure):
+                    await client[foreign]["notes"].insert_one({"text": "not mine"})
+            with pytest.raises(OperationFailure):
+                await client[other]["studio"].find_one()
+        wrong = AsyncMongoClient[dict[str, Any]](
+            mongodb_uri(settings, apps[0].id or 0, "wrong"), serverSelectionTimeoutMS=3000
+        )
+        async with wrong:
+            with pytest.raises(PyMongoError):
+                await wrong[own]["notes"].find_one()
+    finally:
+        for app in apps:
+            for _ in range(2):
+                assert (await mongo.drop_database(database_of(app))).gone
+
+
+async def test_a_dropped_database_is_gone_and_can_be_made_again(
+    settings: Settings, database: Database, vault: Vault, given: Given
+) -> None:
+    mongo = Mongo(settings, database, vault)
+    app = await given.app()
+    await mongo.ensure_database(database_of(app))
+    app = await given.again(app)
+    async with connect(settings, vault, app) as client:
+        await client.get_default_database()["notes"].insert_one({"text": "old"})
+        await mongo.drop_database(database_of(app))
+        await mongo.ensure_database(database_of(app))
+    async with connect(settings, vault, app) as client:
+        assert await client.get_default_database()["notes"].find_one() is None
+    await mongo.drop_database(database_of(app))
