@@ -6,12 +6,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlmodel import col, select
 
-from activities.contracts import DeploymentStatus
+from activities.contracts import DeploymentKind, DeploymentStatus
 from api.deploy_control.auth import ARunner, ARuntime
 from api.deploy_control.registry_tokens import build_user
 from api.deploy_control.state import AState, State
 from ops.crypto import database_context, env_context
-from ops.db.tables import AppEnv, Deployment
+from ops.db.tables import App, AppEnv, Deployment
 from ops.errors import Conflict, Forbidden
 from ops.names import app_database, app_repository
 from ops.settings import Settings, read_secret
@@ -65,7 +65,7 @@ async def environment(deployment_id: int, node: ARuntime, state: AState) -> Envi
     return Environment(
         env=await _user_env(state, deployment.app_id)
         | {
-            "PORT": str(deployment.port or DEFAULT_PORT),
+            "PORT": str(await _port(state, deployment, app)),
             "BASE_PATH": settings.base_path(deployment.app_id),
             "PUBLIC_URL": settings.app_url(deployment.app_id, app.slug),
             "MONGODB_URI": mongodb_uri(settings, deployment.app_id, password),
@@ -85,8 +85,15 @@ def mongodb_uri(settings: Settings, app_id: int, password: str) -> str:
 async def _under_way(state: State, deployment_id: int) -> Deployment:
     deployment = await state.deployment(deployment_id)
     if DeploymentStatus(deployment.status).ended:
-        raise Forbidden(f"deployment {deployment_id} has ended")
+        raise Conflict(f"deployment {deployment_id} has ended")
     return deployment
+
+
+async def _port(state: State, deployment: Deployment, app: App) -> int:
+    """A repair starts the live release again; any other deployment has its own release."""
+    if deployment.kind == DeploymentKind.REPAIR and app.live_deployment_id is not None:
+        deployment = await state.deployment(app.live_deployment_id)
+    return deployment.port or DEFAULT_PORT
 
 
 async def _user_env(state: State, app_id: int, *, at_build: bool = False) -> dict[str, str]:
