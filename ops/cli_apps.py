@@ -199,6 +199,6 @@ def _change(context: typer.Context, app: str, body: dict[str, Any], as_json_: bo
     if as_json_:
         return as_json(variables)
     return say(
-        f"{found['slug']} has {len(variables)} variables. They take effect with the next "
-        "deployment or start."
+        f"Variables of {found['slug']}: {', '.join(v['key'] for v in variables) or 'none'}. "
+        "They take effect with the next deployment or start."
     )

@@ -105,7 +105,8 @@ def seconds(start: str | None, end: str | None, now: datetime | None = None) -> 
 def stage_line(stage: dict[str, Any], now: datetime | None = None) -> Text:
     """``✓ build      2.1 s  runner-101``"""
     status = str(stage["status"])
-    text = Text(f"{MARKS.get(status, '·')} ", style=COLOURS.get(status, ""))
+    text = Text()
+    text.append(f"{MARKS.get(status, '·')} ", style=COLOURS.get(status, ""))
     text.append(f"{stage['name']:<9} ")
     text.append(f"{seconds(stage['started_at'], stage['ended_at'], now):>9}  ")
     text.append(str(stage["host"] or ""), style="dim")
@@ -117,7 +118,8 @@ def stage_line(stage: dict[str, Any], now: datetime | None = None) -> Text:
 
 
 def timeline(deployment: dict[str, Any], now: datetime | None = None) -> RenderableType:
-    head = Text(f"{deployment['kind']} {deployment['id']}  ", style="bold")
+    head = Text()
+    head.append(f"{deployment['kind']} {deployment['id']}  ", style="bold")
     head.append_text(coloured(deployment["status"]))
     if deployment["commit"]:
         head.append(f"  {deployment['commit'][:10]}", style="dim")
