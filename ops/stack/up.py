@@ -1,0 +1,156 @@
+"""``ops/up``: everything in the order of dependencies; each step finds what is already there."""
+
+from __future__ import annotations
+
+import fcntl
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from ops.errors import PlatformError
+from ops.settings import Settings
+from ops.stack import accounts, checks, databases, engines, files, firewall, network, probes
+from ops.stack import programs as p
+from ops.stack.probes import Probe, wait_ready
+from ops.stack.programs import Program
+from ops.stack.secretfiles import ensure_secrets
+from ops.stack.steps import Steps
+from ops.stack.supervisor import Supervisor
+from ops.stack.tools import TOOLS, Installed, ensure_tool
+
+
+class Up:
+    """One run of ``ops/up`` over one platform."""
+
+    def __init__(self, settings: Settings, steps: Steps) -> None:
+        self.settings = settings
+        self.steps = steps
+        self.supervisor = Supervisor(settings)
+        self.programs: dict[str, Program] = {}
+
+    def run(self, *, only_servers: bool = False) -> None:
+        settings, step = self.settings, self.steps.step
+        checks.check_machine(settings)
+        with lock(settings):
+            tools = self._tools()
+            with step("Folders, users, secrets") as line:
+                files.ensure_users(settings)
+                files.ensure_folders(settings)
+                line.note(f"{ensure_secrets(settings)} secrets made")
+                files.write_configs(settings, tools["gitea"].assets)
+                databases.create_mysql_data(settings)
+                databases.create_postgres_data(settings)
+            with step("Network and firewall"):
+                network.ensure_service_interface(settings)
+                network.ensure_build_namespace(settings)
+                network.ensure_build_cgroup(settings)
+                firewall.apply(settings)
+            with step("Supervisor") as line:
+                line.note(self._supervise(tools))
+            self._servers()
+            if only_servers:
+                return
+            self._platform()
+
+    def _tools(self) -> dict[str, Installed]:
+        installed = {}
+        for tool in TOOLS:
+            with self.steps.step(f"Tool {tool.name}") as line:
+                installed[tool.name] = ensure_tool(self.settings, tool, line)
+        return installed
+
+    def _supervise(self, tools: dict[str, Installed]) -> str:
+        settings = self.settings
+        code = p.code_fingerprint()
+        wanted = [
+            p.mariadb(settings),
+            p.postgresql(settings),
+            p.temporal(settings, tools["temporal"].binary),
+            p.gitea(settings, tools["gitea"].binary),
+            p.registry(settings),
+            p.build_engine(settings),
+            p.mongo(settings, tools["ferretdb"].binary),
+            p.prometheus(settings),
+            p.node_exporter(settings),
+            p.nginx(settings),
+            *(
+                p.traefik(settings, node, tools["traefik"].binary)
+                for node in settings.nodes
+                if node.role == "runtime"
+            ),
+            *p.own_programs(settings, code),
+        ]
+        if engines.owns_engine(settings, self.supervisor):
+            wanted.append(p.docker_engine(settings))
+        self.programs = {program.name: program for program in wanted}
+        running = {n for n, state in self.supervisor.states().items() if state in ("RUNNING",)}
+        checks.check_ports(
+            (program for program in wanted if program.name not in running),
+            self.supervisor.processes(),
+        )
+        self.supervisor.ensure(wanted, sys.executable)
+        return f"{len(wanted)} programs"
+
+    def _servers(self) -> None:
+        """All that does not depend on another is started at once, then waited for in turn."""
+        settings, ports = self.settings, self.settings.ports
+        local = "http://127.0.0.1"
+        first: list[tuple[str, str, Probe]] = [
+            ("MariaDB", "mariadb", probes.mariadb(settings)),
+            ("PostgreSQL", "postgresql", probes.postgresql(settings)),
+            ("Temporal", "temporal", probes.http(f"{local}:{ports.temporal_ui}/")),
+            ("Gitea", "gitea", probes.http(f"{settings.gitea_url}/api/healthz")),
+            ("Image registry", "registry", probes.http(f"http://{settings.registry}/v2/", 401)),
+            ("Build engine", "build-engine", probes.engine(settings.build_socket)),
+        ]
+        if "docker" in self.programs:
+            first.append(("Docker engine", "docker", probes.engine(settings.docker_socket)))
+        self._start([name for _, name, _ in first])
+        for title, name, probe in first:
+            with self.steps.step(title):
+                wait_ready(self.supervisor, name, probe)
+        with self.steps.step("Databases and accounts"):
+            databases.ensure_mysql_database(settings)
+            databases.ensure_postgres_database(settings)
+            accounts.ensure_gitea_accounts(settings)
+        with self.steps.step("App networks") as line:
+            line.note(f"engine {engines.check_engine(settings)}")
+            engines.ensure_app_networks(settings)
+            firewall.apply(settings)
+        address = str(settings.service_address)
+        second: list[tuple[str, str, Probe]] = [
+            ("Mongo server", "mongo", probes.tcp(address, ports.mongo)),
+            ("Prometheus", "prometheus", probes.http(f"{local}:{ports.prometheus}/-/ready")),
+            ("Node exporter", "node-exporter", probes.http(f"{local}:{ports.node_exporter}/")),
+            ("nginx", "nginx", probes.tcp("127.0.0.1", ports.public)),
+        ]
+        for node in settings.nodes:
+            if node.gateway_port is not None:
+                probe = probes.tcp("127.0.0.1", node.gateway_port)
+                second.append((f"Gateway {node.node_id}", f"traefik-{node.node_id}", probe))
+        self._start([name for _, name, _ in second])
+        for title, name, probe in second:
+            with self.steps.step(title):
+                wait_ready(self.supervisor, name, probe)
+
+    def _start(self, names: Sequence[str]) -> None:
+        for name in names:
+            self.supervisor.start(name)
+
+    def _platform(self) -> None:
+        """The platform's own processes, and what can only be done with them up."""
+
+
+@contextmanager
+def lock(settings: Settings) -> Iterator[None]:
+    """One ``ops/up`` or ``ops/down`` at a time."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    path = settings.home / ".lock"
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise PlatformError(
+                "another ops/up or ops/down is running", hint="wait until it has ended"
+            ) from None
+        yield
