@@ -16,7 +16,7 @@ import httpx
 import psutil
 
 from ops.bench.bare import PORT, STEPS, BareScript, Timing
-from ops.bench.platform import PlatformSide, live_seconds, stage_seconds
+from ops.bench.platform import PlatformSide, live_seconds, repository_of, stage_seconds
 from ops.bench.project import Project
 from ops.settings import Settings
 
@@ -59,7 +59,7 @@ def run(settings: Settings, say: Say, *, rounds: int = ROUNDS, at_once: int = AT
         project = Project(settings, work / "project")
         bare = BareScript(settings, work, secrets.token_hex(4))
         app = side.create(f"bench {secrets.token_hex(4)}")
-        repository = f"u{app['user_id']}-app{app['id']}"
+        repository = repository_of(app)
         try:
             say("warming both caches")
             bare.run(project.folder)
@@ -142,7 +142,7 @@ def _at_once(
     apps = [side.create(f"bench {secrets.token_hex(4)}") for _ in range(count)]
     try:
         for app in apps:
-            project.push(f"u{app['user_id']}-app{app['id']}")
+            project.push(repository_of(app))
         started = time.perf_counter()
         begun = [side.begin(app["id"]) for app in apps]
         ended = [side.ended(deployment_id) for deployment_id in begun]

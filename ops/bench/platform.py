@@ -61,6 +61,12 @@ class PlatformSide:
             time.sleep(0.05)
 
 
+def repository_of(app: dict[str, Any]) -> str:
+    """Name of an app's repository, from the address that people clone from."""
+    url: str = app["repo_ssh_url"]
+    return url.rpartition("/")[2].removesuffix(".git")
+
+
 def live_seconds(deployment: dict[str, Any]) -> float:
     """From the request to the public URL answering from the new release."""
     return _between(deployment["created_at"], deployment["live_at"])
