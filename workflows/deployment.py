@@ -87,6 +87,8 @@ class Deployment:
             plan = await self._load_plan()
             if plan.kind is DeploymentKind.STOP:
                 await self._stop(plan)
+            elif plan.kind is DeploymentKind.REPAIR and plan.release is None:
+                await self._clear(plan)
             else:
                 await self._publish(plan)
         except (DeploymentCancelled, asyncio.CancelledError):
@@ -124,6 +126,14 @@ class Deployment:
                 stopped=True,
             ),
         )
+        await self._retire(plan, None)
+
+    async def _clear(self, plan: Plan) -> None:
+        """Repair an app that has no live release: nothing of it may be on its node."""
+        if plan.node_id is None:
+            return
+        self._node = plan.node_id
+        await self._route_to(plan, None)
         await self._retire(plan, None)
 
     # --- the steps ---------------------------------------------------------------------------

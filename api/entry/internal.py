@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from sqlmodel import col, select
 
 from api.entry.deps import Use
-from ops.db.tables import App
+from ops.db.serving import where_served
 
 router = APIRouter(prefix="/internal", include_in_schema=False)
 
@@ -30,21 +29,14 @@ async def route(
     """
     if (slug is None) == (app_id is None):
         return Response(status_code=403)
-    query = select(App.slug, App.node_id).where(
-        App.slug == slug if slug is not None else App.id == app_id,
-        col(App.live_deployment_id).is_not(None),
-        col(App.node_id).is_not(None),
-        col(App.stopped).is_(False),
-        col(App.deleting).is_(False),
-    )
     async with use.database.session() as session:
-        found = (await session.exec(query)).first()
-    if found is None or found[1] is None:
+        found = await where_served(session, slug=slug, app_id=app_id)
+    if found is None:
         return Response(status_code=403)
     return Response(
         status_code=204,
         headers={
-            "X-Studio-Upstream": upstream(found[1]),
-            "X-Studio-Host": use.settings.app_host(found[0]),
+            "X-Studio-Upstream": upstream(found.node_id),
+            "X-Studio-Host": use.settings.app_host(found.slug),
         },
     )

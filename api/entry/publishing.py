@@ -127,13 +127,13 @@ def _startable(row: Deployment | None, deployment_id: int) -> Deployment:
             hint="see `studio deployments`",
             field="deployment_id",
         )
-    if row.status != DeploymentStatus.SUCCEEDED or row.digest is None:
-        raise Conflict(f"deployment {deployment_id} never became a release")
     if row.image_gone:
         raise Conflict(
             f"the image of deployment {deployment_id} was pruned",
             hint="deploy its commit again" if row.commit is None else f"deploy --ref {row.commit}",
         )
+    if row.status != DeploymentStatus.SUCCEEDED or row.digest is None:
+        raise Conflict(f"deployment {deployment_id} never became a release")
     return row
 
 
