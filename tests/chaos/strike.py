@@ -23,7 +23,7 @@ from tests.support.user import ENDED, App, User, busy_clients
 from workflows import ids
 
 PROGRAMS = (
-    "entry",
+    "api",
     "control",
     "runner-101",
     "runtime-102",

@@ -12,7 +12,7 @@ from tests.support.user import User
 @pytest.mark.parametrize(
     ("program", "stage"),
     [
-        ("entry", "build"),
+        ("api", "build"),
         ("control", "clone"),
         ("control", "build"),
         ("control", "switch"),
