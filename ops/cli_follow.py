@@ -30,8 +30,9 @@ def follow(api: Studio, deployment_id: int, *, as_json_: bool, detach: bool) -> 
         else:
             say(f"Deployment {deployment_id} is under way: studio status, studio cancel")
         return 0
+    seen: set[str] = set()
     try:
-        last = _quietly(api, deployment_id) if as_json_ else _watched(api, deployment_id)
+        last = _quietly(api, deployment_id) if as_json_ else _watched(api, deployment_id, seen)
     except KeyboardInterrupt:
         if not as_json_:
             say(f"\nDetached; deployment {deployment_id} goes on.")
@@ -40,7 +41,7 @@ def follow(api: Studio, deployment_id: int, *, as_json_: bool, detach: bool) -> 
     if as_json_:
         as_json(last)
     else:
-        outcome(last)
+        outcome(last, seen)
     return 0 if last["status"] == "SUCCEEDED" else 1
 
 
@@ -51,8 +52,8 @@ def _quietly(api: Studio, deployment_id: int) -> dict[str, Any]:
     return dict(api.get(f"/api/deployments/{deployment_id}"))
 
 
-def _watched(api: Studio, deployment_id: int) -> dict[str, Any]:
-    """Prints until the deployment has ended and its log is through."""
+def _watched(api: Studio, deployment_id: int, seen: set[str]) -> dict[str, Any]:
+    """Prints until the deployment has ended and its log is through; notes the lines in ``seen``."""
     items: queue.Queue[Item] = queue.Queue()
     path = f"/api/deployments/{deployment_id}"
     _in_thread(items, "deployment", api.follow(f"{path}/events"))
@@ -74,6 +75,7 @@ def _watched(api: Studio, deployment_id: int) -> dict[str, Any]:
                 last = data
                 shown.deployment(data)
             elif kind == "line":
+                seen.add(data["text"])
                 shown.line(data["text"])
             elif kind == "end of line":
                 log_ended = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -126,8 +126,11 @@ def timeline(deployment: dict[str, Any], now: datetime | None = None) -> Rendera
     return Group(head, *(stage_line(stage, now) for stage in deployment["stages"]))
 
 
-def outcome(deployment: dict[str, Any]) -> None:
-    """How a deployment ended, and what to do when it did not end well."""
+def outcome(deployment: dict[str, Any], seen: Collection[str] = ()) -> None:
+    """How a deployment ended, and what to do when it did not end well.
+
+    Log lines that were ``seen`` already are not printed once more.
+    """
     status = deployment["status"]
     if status == "SUCCEEDED":
         live = seconds(deployment["created_at"], deployment["live_at"])
@@ -141,7 +144,7 @@ def outcome(deployment: dict[str, Any]) -> None:
         place = " on ".join(part for part in (error["stage"], error["host"]) if part)
         say(f"{status} at {place}:" if place else f"{status}:", COLOURS.get(status, "red"))
         say(sanitise(error["what"]))
-        for line in error["log_tail"]:
+        for line in (line for line in error["log_tail"] if line not in seen):
             console.print(Text("  | ") + log_text(line), soft_wrap=True)
         if error["hint"]:
             say(sanitise(error["hint"]), "bold")
