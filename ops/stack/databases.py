@@ -22,9 +22,15 @@ def create_mysql_data(settings: Settings) -> None:
         return
     _empty(data)
     run(
-        ["mariadb-install-db", "--no-defaults", f"--datadir={data}", f"--user={MYSQL_USER}"]
-        + ["--skip-test-db", "--auth-root-authentication-method=socket"]
-        + ["--auth-root-socket-user=root"]
+        [
+            "mariadb-install-db",
+            "--no-defaults",
+            f"--datadir={data}",
+            f"--user={MYSQL_USER}",
+            "--skip-test-db",
+            "--auth-root-authentication-method=socket",
+            "--auth-root-socket-user=root",
+        ]
     )
     (data / READY).touch()
 
@@ -42,8 +48,13 @@ def ensure_mysql_database(settings: Settings) -> None:
             OR mysql_native_password USING PASSWORD('{_secret(settings, "mysql-root")}');
     """
     run(
-        ["mariadb", "--no-defaults", f"--socket={mysql_socket(settings)}", "--user=root"]
-        + ["--batch"],
+        [
+            "mariadb",
+            "--no-defaults",
+            f"--socket={mysql_socket(settings)}",
+            "--user=root",
+            "--batch",
+        ],
         stdin=statements,
     )
 
@@ -54,8 +65,16 @@ def create_postgres_data(settings: Settings) -> None:
         return
     _empty(data)
     run(
-        [POSTGRES_BIN / "initdb", "-D", data, "--username=postgres", "--encoding=UTF8"]
-        + ["--locale=C.UTF-8", "--auth-local=peer", "--auth-host=scram-sha-256"],
+        [
+            POSTGRES_BIN / "initdb",
+            "-D",
+            data,
+            "--username=postgres",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "--auth-local=peer",
+            "--auth-host=scram-sha-256",
+        ],
         user=POSTGRES_USER,
     )
     (data / READY).touch()
@@ -64,14 +83,27 @@ def create_postgres_data(settings: Settings) -> None:
 def ensure_postgres_database(settings: Settings) -> None:
     """The administrator's password, and the one database in which FerretDB keeps a schema an app."""
     socket = settings.run / "postgres"
-    statements = f"""
+    statements = rf"""
         ALTER ROLE postgres PASSWORD '{_secret(settings, "postgres-admin")}';
         SELECT 'CREATE DATABASE ferretdb' WHERE NOT EXISTS
-            (SELECT FROM pg_database WHERE datname = 'ferretdb') \\gexec
-    """
+            (SELECT FROM pg_database WHERE datname = 'ferretdb') \gexec
+    """  # noqa: S608 - _secret refuses what could end the literal
     run(
-        [POSTGRES_BIN / "psql", "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1"]
-        + ["-h", socket, "-p", str(settings.ports.postgres), "-U", "postgres", "-d", "postgres"],
+        [
+            POSTGRES_BIN / "psql",
+            "--no-psqlrc",
+            "--quiet",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-h",
+            socket,
+            "-p",
+            str(settings.ports.postgres),
+            "-U",
+            "postgres",
+            "-d",
+            "postgres",
+        ],
         stdin=statements,
         user=POSTGRES_USER,
     )

@@ -61,7 +61,8 @@ def ensure_app_networks(settings: Settings) -> None:
 
 def _ensure_network(settings: Settings, engine: docker.DockerClient, node: Node) -> None:
     """One bridge a runtime node: no traffic between containers, no IPv6."""
-    assert node.bridge and node.subnet
+    assert node.bridge is not None
+    assert node.subnet is not None
     try:
         network = engine.networks.get(node.bridge)
     except NotFound:

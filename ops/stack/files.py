@@ -37,8 +37,15 @@ def ensure_users(settings: Settings) -> None:
             pwd.getpwnam(name)
         except KeyError:
             run(
-                ["useradd", "--system", "--user-group", "--no-create-home"]
-                + ["--shell", "/usr/sbin/nologin", name]
+                [
+                    "useradd",
+                    "--system",
+                    "--user-group",
+                    "--no-create-home",
+                    "--shell",
+                    "/usr/sbin/nologin",
+                    name,
+                ]
             )
 
 

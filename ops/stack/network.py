@@ -48,8 +48,19 @@ def ensure_build_namespace(settings: Settings) -> None:
     if not _has_link(outside) or not _has_link("eth0", inside):
         attempt(["ip", "link", "delete", outside])
         run(
-            ["ip", "link", "add", outside, "type", "veth"]
-            + ["peer", "name", "eth0", "netns", namespace]
+            [
+                "ip",
+                "link",
+                "add",
+                outside,
+                "type",
+                "veth",
+                "peer",
+                "name",
+                "eth0",
+                "netns",
+                namespace,
+            ]
         )
     mtu = str(default_mtu())
     run(["ip", "address", "replace", f"{gateway}/24", "dev", outside])

@@ -12,35 +12,22 @@ from ops.errors import PlatformError
 TAIL_LINES = 15
 
 #: What child processes may inherit: where programs are, and how this machine reaches the internet.
-INHERITED = [
-    "PATH",
-    "LANG",
-    "LC_ALL",
-    "TERM",
-    "HOME",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "REQUESTS_CA_BUNDLE",
-    "NODE_EXTRA_CA_CERTS",
-    "PIP_CERT",
-    "PIP_INDEX_URL",
-    "UV_INDEX_URL",
-    "UV_DEFAULT_INDEX",
-    "GOPROXY",
-    "GOFLAGS",
-    "GOSUMDB",
-    "GONOSUMDB",
-    "GOTOOLCHAIN",
-    "GOCACHE",
-    "GOMODCACHE",
-    "GOPATH",
-]
+INHERITED = (
+    *("PATH", "LANG", "LC_ALL", "TERM", "HOME"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT"),
+    *("PIP_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX"),
+    *(
+        "GOPROXY",
+        "GOFLAGS",
+        "GOSUMDB",
+        "GONOSUMDB",
+        "GOTOOLCHAIN",
+        "GOCACHE",
+        "GOMODCACHE",
+        "GOPATH",
+    ),
+)
 
 
 def clean_environment(**extra: str) -> dict[str, str]:

