@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 
 from temporalio import activity
 
+from activities.base_layers import base_reference, mount
 from activities.boundary import heartbeating, in_thread, reports_errors
 from activities.build_command import (
     build_argv,
@@ -31,6 +32,7 @@ from activities.contracts import (
     PushInput,
     PushResult,
 )
+from activities.dockerfile import base_images
 from activities.engine import Engine, Login
 from activities.source import Cloned, Source, environment_id
 from activities.threads import Stop, in_stoppable_thread
@@ -66,10 +68,13 @@ class Build:
             )
             env_id = await self._checked_out(given, folder, secrets)
             await in_thread(_write_credentials, self._settings, folder, secrets)
+            mounting = asyncio.create_task(self._mount_bases(given, folder, secrets))
             try:
                 await self._run(given, folder, env_id)
+                await mounting
                 image_id = await in_thread(self._keep, given.deployment_id, folder)
             finally:
+                mounting.cancel()
                 await in_thread(folder.remove_credentials)
             return BuildResult(image_id=image_id)
 
@@ -153,6 +158,21 @@ class Build:
                 await end(process, folder.pid_file)
         if code != 0:
             raise await self._failure(list(tail))
+
+    async def _mount_bases(
+        self, given: BuildInput, folder: BuildFolder, secrets: BuildSecrets
+    ) -> None:
+        """Beside the build, so that the push finds the base image's layers in the registry."""
+
+        def known() -> list[tuple[str, str]]:
+            text = folder.dockerfile.read_text()
+            images = base_images(text, given.source.build_args)
+            named = (base_reference(self._settings, self._engine.names(name)) for name in images)
+            return [found for found in named if found is not None]
+
+        login = Login(secrets.registry_user, secrets.registry_password)
+        repository = f"{self._settings.image_namespace}/{given.repository}"
+        await mount(self._settings, login, repository, await in_thread(known))
 
     async def _failure(self, tail: list[str]) -> BuildFailed | PlatformError:
         if not await in_thread(self._engine.answers):

@@ -16,12 +16,10 @@ from pydantic import SecretStr
 from activities.build_folder import BuildFolder
 from activities.container_spec import Labels
 from activities.contracts import BuildInput
+from activities.dockerfile import ENV_ARG
 from activities.engine import Login
 from ops.settings import Settings
 from ops.validation import env_key
-
-ENV_ARG = "STUDIO_ENV"
-"""Changes with the build's environment: a secret by itself is not part of BuildKit's cache key."""
 
 
 def build_argv(

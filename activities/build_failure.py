@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from ops.errors import BuildFailed, PlatformError
 
 _STEP = re.compile(
-    r'process "(?P<command>.*)" did not complete successfully: exit code: (?P<code>\d+)'
+    r"(process \".*\" did not complete successfully|executor failed running \[.*\]): "
+    r"exit code: (?P<code>\d+)"
+)
+"""As BuildKit says it, and as the older one inside Docker 20.10 does."""
+
+_WRAPPING = re.compile(
+    r"^(ERROR: |failed to build: |failed to solve( with frontend [\w.]+)?: "
+    r"|rpc error: code = \w+ desc = |failed to create LLB definition: )+"
 )
 _OURS = re.compile(
     r"Cannot connect to the Docker daemon|error reading from server|transport is closing"
@@ -49,7 +56,7 @@ _STEP_HINTS = (
 )
 _SOLVE_HINTS = (
     (
-        re.compile(r"401|403|unauthorized|denied|insufficient_scope|authorization failed", re.I),
+        re.compile(r"\b40[13]\b|unauthorized|denied|insufficient_scope|authorization failed", re.I),
         "FROM names an image that this build may not read: only public images, the platform's base "
         "images and the app's own can be used",
     ),
@@ -81,14 +88,16 @@ def explain(tail: Sequence[str], own_address: str) -> BuildFailed | PlatformErro
         return _of_step(tail, int(step["code"]))
     if _OURS.search(last) or (own_address in last and _UNREACHABLE.search(last)):
         return PlatformError(
-            f"the build was interrupted: {last.removeprefix('ERROR: ')[:300]}",
+            f"the build was interrupted: {_what(last)}",
             hint="it is tried again by itself",
             log_tail=list(tail),
         )
-    what = last.removeprefix("ERROR: ").removeprefix("failed to build: ")
-    what = what.removeprefix("failed to solve: ")[:300] or "it ended without saying why"
     hint = next((hint for pattern, hint in _SOLVE_HINTS if pattern.search(last)), "")
-    return BuildFailed(f"the build failed: {what}", hint=hint, log_tail=list(tail))
+    return BuildFailed(f"the build failed: {_what(last)}", hint=hint, log_tail=list(tail))
+
+
+def _what(line: str) -> str:
+    return _WRAPPING.sub("", line)[:300] or "it ended without saying why"
 
 
 def _of_step(tail: Sequence[str], code: int) -> BuildFailed:

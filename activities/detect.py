@@ -58,7 +58,7 @@ def _own(tree: Tree, manifest: Manifest) -> Blueprint | None:
         port=manifest.port or dockerfile.exposed_port(text) or DEFAULT_PORT,
         health_path=manifest.health_path or DEFAULT_HEALTH_PATH,
         build_args=manifest.build_args,
-        dockerfile=dockerfile.sanitise(text),
+        dockerfile=dockerfile.with_environment(dockerfile.sanitise(text)),
         ignore=(tree.read(".dockerignore") or "") if ignore is None else ignore,
     )
 

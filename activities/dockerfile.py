@@ -15,6 +15,9 @@ import ops
 
 TEMPLATES = Path(ops.__path__[0]) / "images" / "templates"
 
+ENV_ARG = "STUDIO_ENV"
+"""A build argument that changes with the environment that is flagged for the build."""
+
 IGNORED = (
     *(".git", "**/node_modules", ".venv", "**/__pycache__", "studio.toml"),
     *("Dockerfile", ".dockerignore", ".studio-site"),
@@ -39,6 +42,25 @@ def sanitise(text: str) -> str:
         if stripped and not stripped.startswith(("#", "//")):
             break
         lines[index] = "#" if stripped else ""
+    return "\n".join(lines)
+
+
+def with_environment(text: str) -> str:
+    """The Dockerfile with ``ARG STUDIO_ENV`` in every stage, when a step of it mounts a secret.
+
+    Secrets are not part of BuildKit's cache key: without it, a step would keep what it made with
+    the values of before. Other Dockerfiles stay as they are.
+    """
+    if "type=secret" not in text:
+        return text
+    lines: list[str] = []
+    in_from = False
+    for line in text.split("\n"):
+        lines.append(line)
+        in_from = in_from or re.match(r"\s*FROM\s", line, re.IGNORECASE) is not None
+        if in_from and not line.rstrip().endswith("\\"):
+            lines.append(f"ARG {ENV_ARG}")
+            in_from = False
     return "\n".join(lines)
 
 

@@ -53,6 +53,11 @@ class Engine:
         found = self._inspect(name)
         return None if found is None else str(found["Id"])
 
+    def names(self, image: str) -> list[str]:
+        """What else a local image is known by: names with tags, and with digests."""
+        found = self._inspect(image) or {}
+        return [*(found.get("RepoTags") or []), *(found.get("RepoDigests") or [])]
+
     def tag(self, image_id: str, repository: str, tag: str) -> None:
         """Raises BuildFailed when the image is gone."""
         try:
@@ -75,10 +80,13 @@ class Engine:
 
     def discard(self, name: str, app_id: int) -> None:
         """Removes what a build of an app left: ``name``, what was to be pushed, what has no name."""
-        found = self._inspect(name)
         pushing = f"{self._settings.registry}/{self._settings.image_namespace}/"
-        for other in found["RepoTags"] or [] if found else []:
-            if other.startswith(pushing) and other.rpartition(":")[0].endswith(f"-app{app_id}"):
+        for other in self.names(name):
+            if (
+                "@" not in other
+                and other.startswith(pushing)
+                and other.rpartition(":")[0].endswith(f"-app{app_id}")
+            ):
                 self.remove(other)
         self.remove(name)
         try:

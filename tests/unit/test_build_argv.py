@@ -214,6 +214,11 @@ OWN = "172.28.255.1"
             "FROM names an image",
         ),
         (
+            ["ERROR: failed to solve: executor failed running [/bin/sh -c exit 3]: exit code: 3"],
+            BuildFailed,
+            "last lines",
+        ),
+        (
             ["ERROR: failed to solve: dockerfile parse error on line 3: unknown instruction: FORM"],
             BuildFailed,
             "correct the Dockerfile",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.dockerfile import base_images, exposed_port, sanitise
+from activities.dockerfile import base_images, exposed_port, sanitise, with_environment
 
 DIRECTIVE = re.compile(r"^[ \t]*(#|//)\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$")
 
@@ -100,3 +100,12 @@ def test_any_text_has_base_images(text: str) -> None:
 )
 def test_exposed_port(text: str, port: int | None) -> None:
     assert exposed_port(text) == port
+
+
+def test_a_step_that_mounts_a_secret_is_built_again_when_the_environment_changes() -> None:
+    text = "from a \\\n  AS b\nRUN --mount=type=secret,id=env make\nFROM c\n"
+    assert with_environment(text) == (
+        "from a \\\n  AS b\nARG STUDIO_ENV\nRUN --mount=type=secret,id=env make\n"
+        "FROM c\nARG STUDIO_ENV\n"
+    )
+    assert with_environment("FROM a\nRUN make\n") == "FROM a\nRUN make\n"
