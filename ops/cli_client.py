@@ -17,7 +17,10 @@ DEFAULT_SERVER = "http://studio.localhost:8000"
 STREAM = httpx.Timeout(10.0, read=45.0)
 """The server sends a ping every 15 seconds; a longer silence is a dead connection."""
 RECONNECT_SECONDS = 0.5
+PATIENCE_SECONDS = 3.0
 GIVE_UP_SECONDS = 120.0
+UNAVAILABLE = 3
+"""Exit code: the server, or what it needs, is away."""
 
 
 class CliError(Exception):
@@ -119,14 +122,19 @@ class Studio:
         body: Any = None,
         params: Mapping[str, Any] | None = None,
     ) -> Any:
-        """The answer's JSON, None when it has none."""
-        try:
-            answer = self._http.request(method, path, json=body, params=params)
-        except httpx.TransportError as error:
-            raise self._away(error) from None
-        if answer.status_code >= 400:
-            raise problem(answer)
-        return answer.json() if answer.content else None
+        """The answer's JSON, None when it has none. What only reads outlasts a short restart."""
+        until = time.monotonic() + (PATIENCE_SECONDS if method == "GET" else 0)
+        while True:
+            try:
+                answer = self._http.request(method, path, json=body, params=params)
+                error = problem(answer) if answer.status_code >= 400 else None
+            except httpx.TransportError as broken:
+                error = self._away(broken)
+            if error is None:
+                return answer.json() if answer.content else None
+            if error.code != UNAVAILABLE or time.monotonic() >= until:
+                raise error
+            time.sleep(RECONNECT_SECONDS)
 
     def get(self, path: str, **params: Any) -> Any:
         return self.call("GET", path, params=params or None)
@@ -184,10 +192,6 @@ class Studio:
         )
 
 
-UNAVAILABLE = 3
-"""Exit code: the server, or what it needs, is away."""
-
-
 @dataclass(frozen=True)
 class Event:
     name: str
@@ -222,7 +226,8 @@ def problem(answer: httpx.Response) -> CliError:
         told = answer.json()
         what, hint = str(told["detail"]), str(told.get("hint") or "")
     except (ValueError, KeyError, TypeError, AttributeError):
-        return CliError(f"the server answered {answer.status_code}", code=code)
+        hint = "it may just be starting; try again in a moment" if code == UNAVAILABLE else ""
+        return CliError(f"the server answered {answer.status_code}", hint, code)
     if answer.status_code == 401:
         hint = hint or "studio login"
     return CliError(what, hint, code)

@@ -118,6 +118,27 @@ def test_a_stream_goes_on_after_the_last_event(monkeypatch: pytest.MonkeyPatch) 
     assert asked == [None, "4", "4"]
 
 
+@pytest.mark.parametrize(("method", "tries"), [("GET", 2), ("POST", 1)])
+def test_only_reading_outlasts_a_restart(
+    monkeypatch: pytest.MonkeyPatch, method: str, tries: int
+) -> None:
+    monkeypatch.setattr("ops.cli_client.RECONNECT_SECONDS", 0)
+    answers = [httpx.Response(503), httpx.Response(200, json=[])]
+    seen: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.method)
+        return answers[len(seen) - 1]
+
+    api = Studio("http://studio.localhost:8000", "t", httpx.MockTransport(answer))
+    if tries == 1:
+        with pytest.raises(CliError):
+            api.call(method, "/api/apps")
+    else:
+        assert api.call(method, "/api/apps") == []
+    assert len(seen) == tries
+
+
 @given(st.lists(st.text()))
 def test_any_stream_is_read_without_an_error(lines: list[str]) -> None:
     list(parse_events(iter(lines)))
