@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+import time
 from typing import Annotated
 
 import typer
@@ -14,6 +16,7 @@ from ops.errors import StudioError
 from ops.settings import load_settings
 from ops.stack.down import down as stop
 from ops.stack.steps import Steps
+from ops.stack.summary import facts, show
 from ops.stack.up import Up
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -29,13 +32,23 @@ def up(
     only_servers: Annotated[
         bool, typer.Option(help="Start the servers, not the platform's own processes.")
     ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print where things are as JSON; steps go to stderr.")
+    ] = False,
 ) -> None:
     """Bring the platform up on this machine. Safe to repeat; finds what is already there."""
     counts = {"WORKSPACES": workspaces, "RUNNERS": runners, "RUNTIMES": runtimes}
     for name, count in counts.items():
         if count is not None:
             os.environ[f"STUDIO_{name}"] = str(count)
-    Up(load_settings(), Steps(Console())).run(only_servers=only_servers)
+    settings = load_settings()
+    steps = Steps(Console(stderr=as_json))
+    admin_is_new = Up(settings, steps).run(only_servers=only_servers)
+    if as_json:
+        print(json.dumps(facts(settings)))
+    else:
+        seconds = time.monotonic() - steps.started
+        show(settings, steps.console, admin_is_new=admin_is_new, seconds=seconds)
 
 
 @app.command()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,27 +9,7 @@ from pathlib import Path
 import psutil
 
 from ops.errors import PlatformError
-from ops.settings import Settings
 from ops.stack.programs import Program
-
-NEEDED_GB = 10
-
-
-def check_machine(settings: Settings) -> None:
-    if os.geteuid() != 0:
-        raise PlatformError("ops/up must run as root", hint="run: sudo ops/up")
-    check_disk(settings.home)
-
-
-def check_disk(path: Path) -> None:
-    while not path.exists():
-        path = path.parent
-    free = shutil.disk_usage(path).free / 1024**3
-    if free < NEEDED_GB:
-        raise PlatformError(
-            f"only {free:.1f} GB are free below {path}; {NEEDED_GB} GB are needed",
-            hint="free some space, or set STUDIO_HOME to a folder on another disk",
-        )
 
 
 def check_ports(programs: Iterable[Program], ours: set[int]) -> None:

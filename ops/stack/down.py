@@ -16,8 +16,7 @@ def down(settings: Settings, steps: Steps, *, purge: bool = False) -> None:
         supervisor = Supervisor(settings)
         engine_answers = checks.answers(settings.docker_socket)
         with steps.step("The platform's processes"):
-            for program in ("api", "control", *(node.node_id for node in settings.nodes)):
-                supervisor.stop(program)
+            supervisor.stop_all(["api", "control", *(node.node_id for node in settings.nodes)])
         if engine_answers:
             with steps.step("Apps") as line:
                 if purge:

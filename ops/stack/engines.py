@@ -108,7 +108,7 @@ def remove_everything(settings: Settings) -> None:
         engine.close()
 
 
-def _mine(settings: Settings) -> dict[str, str]:
+def _mine(settings: Settings) -> dict[str, str | list[str] | bool]:
     return {"label": f"{PLATFORM_LABEL}={settings.platform}"}
 
 

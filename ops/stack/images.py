@@ -24,7 +24,7 @@ from ops.settings import Settings, read_secret
 from ops.stack.checks import answers
 from ops.stack.engines import build_client, client
 from ops.stack.programs import CHECKOUT, file_fingerprint, fingerprint
-from ops.stack.shell import clean_environment, run, stream
+from ops.stack.shell import clean_environment, stream
 from ops.stack.steps import Step
 from ops.stack.tools import NODE_PACKAGE, find_node
 
@@ -179,7 +179,8 @@ class _Maker:
         try:
             there = engine.images.get(image.short)
             self._say(f"{image.short}: copying from this machine's Docker")
-            for loaded in self.engine.images.load(there.save(named=True)):
+            # A stream from engine to engine, which the stubs of the SDK do not know it takes.
+            for loaded in self.engine.images.load(there.save(named=True)):  # type: ignore[arg-type]
                 loaded.tag(f"{UPSTREAM}/{image.name}", image.tag)
             return True
         except ImageNotFound:
@@ -205,8 +206,14 @@ class _Maker:
             leave_out = ("man", "info", "doc", "locale")
             options = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in leave_out]
             stream(
-                ["mmdebstrap", "--variant=minbase", "--include=ca-certificates", *options]
-                + ["bookworm", archive],
+                [
+                    "mmdebstrap",
+                    "--variant=minbase",
+                    "--include=ca-certificates",
+                    *options,
+                    "bookworm",
+                    archive,
+                ],
                 self._say,
                 hint="Debian's package mirror must be reachable",
             )

@@ -33,6 +33,7 @@ def ensure_secrets(settings: Settings) -> int:
     folder.chmod(0o700)
     names = [*RANDOM, *(f"node-{node.node_id}" for node in settings.nodes)]
     made = sum(put_once(folder / name, lambda: secrets.token_urlsafe(32)) for name in names)
+    made += put_once(folder / "admin-password", lambda: secrets.token_urlsafe(12))
     made += put_once(folder / "encryption-key", Vault.new_key)
     if not (folder / "registry-cert.pem").exists():
         key, certificate = new_signing_key()

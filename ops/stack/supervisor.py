@@ -61,8 +61,8 @@ class Supervisor:
             self._start(python)
             return
         added, changed, removed = self.rpc.reloadConfig()[0]
+        self.stop_all([*removed, *changed])
         for name in [*removed, *changed]:
-            self.rpc.stopProcessGroup(name, True)
             self.rpc.removeProcessGroup(name)
         for name in [*changed, *added]:
             self.rpc.addProcessGroup(name)
@@ -96,18 +96,21 @@ class Supervisor:
                 raise PlatformError(f"{name} cannot be started: {fault.faultString}") from None
         return True
 
-    def stop(self, name: str) -> None:
+    def stop_all(self, names: Sequence[str], seconds: float = 90) -> None:
+        """Has all of them end at the same time, and waits until they have."""
         if not self.is_up():
             return
-        try:
-            self.rpc.stopProcess(name, True)
-        except xmlrpc.client.Fault as fault:
-            if not fault.faultString.startswith(("NOT_RUNNING", "BAD_NAME")):
-                raise
-
-    def restart(self, name: str) -> None:
-        self.stop(name)
-        self.start(name)
+        for name in names:
+            try:
+                self.rpc.stopProcess(name, False)
+            except xmlrpc.client.Fault as fault:
+                if not fault.faultString.startswith(("NOT_RUNNING", "BAD_NAME")):
+                    raise
+        deadline = time.monotonic() + seconds
+        while alive := [name for name in names if self.states().get(name) in ALIVE]:
+            if time.monotonic() > deadline:
+                raise PlatformError(f"{', '.join(alive)} did not stop")
+            time.sleep(0.05)
 
     def log(self, name: str) -> Path:
         return self.settings.logs / f"{name}.log"

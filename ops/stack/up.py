@@ -11,6 +11,8 @@ from ops.errors import PlatformError
 from ops.settings import Settings
 from ops.stack import accounts, checks, databases, engines, files, firewall, network, probes
 from ops.stack import programs as p
+from ops.stack.config import config_text, keep_settings
+from ops.stack.platform import bring_up
 from ops.stack.probes import Probe, wait_ready
 from ops.stack.programs import Program
 from ops.stack.secretfiles import ensure_secrets
@@ -28,10 +30,11 @@ class Up:
         self.supervisor = Supervisor(settings)
         self.programs: dict[str, Program] = {}
 
-    def run(self, *, only_servers: bool = False) -> None:
+    def run(self, *, only_servers: bool = False) -> bool:
+        """True when the first administrator was made by this run."""
         settings, step = self.settings, self.steps.step
-        checks.check_machine(settings)
         with lock(settings):
+            keep_settings(settings)
             tools = self._tools()
             with step("Folders, users, secrets") as line:
                 files.ensure_users(settings)
@@ -49,8 +52,8 @@ class Up:
                 line.note(self._supervise(tools))
             self._servers()
             if only_servers:
-                return
-            self._platform()
+                return False
+            return bring_up(settings, self.steps, self.supervisor)
 
     def _tools(self) -> dict[str, Installed]:
         installed = {}
@@ -61,7 +64,7 @@ class Up:
 
     def _supervise(self, tools: dict[str, Installed]) -> str:
         settings = self.settings
-        code = p.code_fingerprint()
+        code = p.fingerprint(p.code_fingerprint(), config_text(settings))
         wanted = [
             p.mariadb(settings),
             p.postgresql(settings),
@@ -136,9 +139,6 @@ class Up:
     def _start(self, names: Sequence[str]) -> None:
         for name in names:
             self.supervisor.start(name)
-
-    def _platform(self) -> None:
-        """The platform's own processes, and what can only be done with them up."""
 
 
 @contextmanager
