@@ -199,7 +199,8 @@ def build_engine_config(settings: Settings, mtu: int) -> dict[str, Any]:
         "pidfile": str(settings.run / "build-engine.pid"),
         "cgroup-parent": build_cgroup(settings),
         "exec-opts": ["native.cgroupdriver=cgroupfs"],
-        "insecure-registries": [INSECURE_REGISTRIES],
+        # BuildKit does not know ranges, and takes plain HTTP only where a name says so.
+        "insecure-registries": [INSECURE_REGISTRIES, f"http://{settings.registry}"],
         "icc": False,
         "userland-proxy": False,
         "mtu": mtu,
