@@ -13,7 +13,7 @@ from activities.contracts import DeploymentKind, DeploymentStatus, Stage
 from api.entry import publishing, sources
 from api.entry.deps import ChangeableApp, OwnedApp, OwnedDeployment, Use
 from api.entry.problems import errors
-from api.entry.schemas import Accepted, Asked, DeploymentOut, NewDeployment, NewRollback
+from api.entry.schemas_deployments import Accepted, Asked, DeploymentOut, NewDeployment, NewRollback
 from api.entry.services import Services
 from ops.db.tables import App, Deployment, DeploymentStage, now
 from ops.errors import Conflict

@@ -8,7 +8,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.entry.deps import ChangeableApp, OwnedApp, Use
 from api.entry.problems import errors
-from api.entry.schemas import EnvOut, EnvPatch, EnvPut, EnvValue, EnvVariable
+from api.entry.schemas import (
+    EnvOut,
+    EnvPatch,
+    EnvPut,
+    EnvValue,
+    EnvVariable,
+)
 from api.entry.services import Services
 from ops.crypto import env_context
 from ops.db.tables import App, AppEnv

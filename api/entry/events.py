@@ -19,7 +19,7 @@ from activities.contracts import DeploymentStatus
 from api.entry.deployments import described
 from api.entry.deps import OwnedDeployment, Use
 from api.entry.problems import Responses, errors
-from api.entry.schemas import DeploymentOut, LogLine
+from api.entry.schemas_deployments import DeploymentOut, LogLine
 from api.entry.services import Services
 from ops.db.tables import Deployment
 from ops.errors import NodeUnavailable

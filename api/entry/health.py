@@ -12,7 +12,7 @@ from temporalio.service import RPCError
 
 from api.entry.deps import Use
 from api.entry.problems import errors
-from api.entry.schemas import Health, Ready
+from api.entry.schemas_deployments import Health, Ready
 from ops.errors import NodeUnavailable
 
 router = APIRouter(prefix="/api/health", tags=["health"])

@@ -15,7 +15,7 @@ from activities.contracts import WATCH, DeploymentStatus, Figures, NodeRole, Nod
 from api.entry.deployments import Before, Limit, described
 from api.entry.deps import Admin, Use
 from api.entry.problems import errors
-from api.entry.schemas import DeploymentOut, NodeOut
+from api.entry.schemas_deployments import DeploymentOut, NodeOut
 from api.entry.services import Services
 from ops.db.tables import App, Deployment, NodeRow
 from ops.errors import NotFound

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from activities.contracts import DeploymentKind, DeploymentStatus
 from api.entry.internal import upstream
 from api.entry.publishing import from_release
-from api.entry.schemas import AppOut, AppStatus, DeploymentOut, EnvValue, NewApp, NewDeployment
+from api.entry.schemas import AppOut, AppStatus, EnvValue, NewApp
+from api.entry.schemas_deployments import DeploymentOut, NewDeployment
 from ops import samples
 from ops.db.tables import App, Deployment, DeploymentStage
 from ops.settings import Settings
