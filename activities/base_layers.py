@@ -43,7 +43,7 @@ async def mount(
 ) -> None:
     """Mounts what ``repository`` (with its namespace) does not have yet of ``bases``."""
     async with httpx.AsyncClient(
-        base_url=f"http://{settings.registry}/v2/",
+        base_url=f"http://{settings.registry}",
         timeout=TIMEOUT,
         trust_env=False,
         transport=transport,
@@ -66,13 +66,13 @@ async def _mount_one(
     http.headers["Authorization"] = (
         f"Bearer {await _token(settings, http, login, repository, base)}"
     )
-    answer = await http.get(f"{base}/manifests/{digest}", headers={"Accept": MANIFEST})
+    answer = await http.get(f"/v2/{base}/manifests/{digest}", headers={"Accept": MANIFEST})
     layers: list[dict[str, Any]] = answer.raise_for_status().json()["layers"]
-    if not layers or (await http.head(f"{repository}/blobs/{layers[-1]['digest']}")).is_success:
+    if not layers or (await http.head(f"/v2/{repository}/blobs/{layers[-1]['digest']}")).is_success:
         return
     for layer in layers:
         answer = await http.post(
-            f"{repository}/blobs/uploads/", params={"mount": layer["digest"], "from": base}
+            f"/v2/{repository}/blobs/uploads/", params={"mount": layer["digest"], "from": base}
         )
         answer.raise_for_status()
         if answer.status_code != httpx.codes.CREATED:

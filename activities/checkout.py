@@ -178,7 +178,6 @@ class _Writer:
             found = None
         if not isinstance(found, Tree):
             raise SourceError(f"the repository is damaged at {shown or '/'}")
-        seen: set[bytes] = set()
         for entry in found.iteritems():
             self._stop.check()
             self._entries += 1
@@ -188,10 +187,9 @@ class _Writer:
                     hint="are packages (node_modules) committed? add them to .gitignore",
                 )
             name = entry.path
-            odd = name.lower() in (b"", b".", b"..", b".git") or b"/" in name or name in seen
+            odd = name.lower() in (b"", b".", b"..", b".git") or b"/" in name
             if odd or len(name) > MAX_NAME or len(shown) > MAX_PATH:
                 raise SourceError(f"a file in {shown[:200] or '/'} has a name that is not possible")
-            seen.add(name)
             yield name, entry.mode, entry.sha
 
     def _blob(self, sha: ObjectID, shown: str) -> bytes:

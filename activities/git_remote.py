@@ -139,7 +139,7 @@ class GitRemote:
             ) as response:
                 if response.status_code != httpx.codes.OK:
                     raise _refused(response.status_code)
-                async for data in response.aiter_raw():
+                async for data in response.aiter_bytes():
                     for packet in parser.feed(data):
                         if packet.startswith(b"ERR "):
                             raise _said(packet[4:])

@@ -159,7 +159,7 @@ def test_python(tmp_path: Path, files: Files, start: str) -> None:
 
 def test_python_server_that_is_not_required_is_added(tmp_path: Path) -> None:
     app = look(tmp_path, {"requirements.txt": "flask\n", "app.py": "app = Flask(__name__)"})
-    assert "pip install gunicorn" in app.dockerfile
+    assert "install gunicorn" in app.dockerfile
 
 
 def test_studio_toml_decides(tmp_path: Path) -> None:
