@@ -21,7 +21,11 @@ hypothesis.settings.load_profile("studio")
 
 @pytest.fixture(scope="session")
 def platform() -> Iterator[Platform]:
-    """A platform of the tests' own. ``STUDIO_TEST_KEEP=1`` leaves it running for the next run."""
+    """A platform of the tests' own. ``STUDIO_TEST_KEEP=1`` leaves it running for the next run,
+    ``STUDIO_TEST_ATTACH=1`` takes the one that ``STUDIO_HOME`` names."""
+    if os.environ.get("STUDIO_TEST_ATTACH") == "1":
+        yield Platform.attach()
+        return
     platform = Platform.up()
     yield platform
     if os.environ.get("STUDIO_TEST_KEEP") != "1":

@@ -35,6 +35,11 @@ class Platform:
         self.settings = settings
 
     @classmethod
+    def attach(cls) -> Platform:
+        """The platform that ``STUDIO_HOME`` names, as it runs: for work on a test, not for CI."""
+        return cls(load_settings())
+
+    @classmethod
     def up(cls, *options: str) -> Platform:
         os.environ.update(TEST_ENVIRONMENT)
         subprocess.run([ROOT / "ops" / "up", *options], check=True, stdin=subprocess.DEVNULL)
