@@ -34,6 +34,7 @@ from activities.contracts import (
 )
 from activities.dockerfile import base_images
 from activities.engine import Engine, Login
+from activities.orphans import kill_orphans
 from activities.source import Cloned, Source, environment_id
 from activities.threads import Stop, in_stoppable_thread
 from ops.errors import BuildFailed, PlatformError, SourceError
@@ -64,7 +65,7 @@ class Build:
             folder = self._folder(given.deployment_id)
             secrets, _ = await asyncio.gather(
                 self._client.build_secrets(given.deployment_id),
-                in_thread(kill_predecessor, folder.pid_file),
+                in_thread(self._kill_predecessors, folder),
             )
             env_id = await self._checked_out(given, folder, secrets)
             await in_thread(_write_credentials, self._settings, folder, secrets)
@@ -213,7 +214,7 @@ class Build:
 
     def _discard(self, given: DeploymentRef) -> Confirmed:
         folder = self._folder(given.deployment_id)
-        kill_predecessor(folder.pid_file)
+        self._kill_predecessors(folder)
         self._engine.discard(
             local_image(self._settings, self._node_id, given.deployment_id), given.app_id
         )
@@ -225,6 +226,10 @@ class Build:
                 f"local image of deployment {given.deployment_id}",
             ]
         )
+
+    def _kill_predecessors(self, folder: BuildFolder) -> None:
+        kill_predecessor(folder.pid_file)
+        kill_orphans(self._settings)
 
     def _folder(self, deployment_id: int) -> BuildFolder:
         return BuildFolder.of(self._settings, self._node_id, deployment_id)

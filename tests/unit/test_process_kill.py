@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from activities import orphans
 from activities.child import end, kill_predecessor, spawn, start_time
 from activities.threads import Stop, Stopped, in_stoppable_thread
+from ops.settings import Settings
 
 # A leader that starts a process of its own and prints that one's pid.
 FAMILY = ["sh", "-c", "sleep 300 & echo $!; wait"]
@@ -76,6 +79,7 @@ def test_a_damaged_pid_file_is_as_good_as_none(tmp_path: Path, text: str) -> Non
 
 PARENT = """
 import asyncio, os, pathlib, sys
+from activities import orphans
 from activities.child import spawn
 
 async def main():
@@ -100,6 +104,46 @@ def test_a_child_dies_with_the_worker_that_started_it(tmp_path: Path) -> None:
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     assert gone(child)
+
+
+def step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parent: str) -> int:
+    """A build step's group as the kernel shows it; its process was started by ``parent``."""
+    program = tmp_path / parent
+    shutil.copy("/bin/sh", program)
+    started = subprocess.Popen(
+        [program, "-c", "sleep 300 & echo $!; wait"], stdout=subprocess.PIPE, text=True
+    )
+    assert started.stdout is not None
+    pid = int(started.stdout.readline())
+    group = tmp_path / "cgroup/pids/studio-builds/buildkit/step"
+    group.mkdir(parents=True)
+    (group / "cgroup.procs").write_text(f"{pid}\n")
+    monkeypatch.setattr(orphans, "CGROUPS", tmp_path / "cgroup")
+    return pid
+
+
+def test_a_step_without_its_engine_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = step(tmp_path, monkeypatch, "init")
+    assert orphans.kill_orphans(Settings()) == 1
+    assert gone(pid)
+
+
+def test_a_step_of_a_living_engine_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = step(tmp_path, monkeypatch, "runc")
+    try:
+        assert orphans.kill_orphans(Settings()) == 0
+        assert start_time(pid) is not None
+    finally:
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_no_builds_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orphans, "CGROUPS", tmp_path)
+    assert orphans.kill_orphans(Settings()) == 0
 
 
 async def test_a_cancel_waits_until_the_thread_has_stopped() -> None:
