@@ -24,12 +24,13 @@ from ops.settings import Settings, read_secret
 from ops.stack.checks import answers
 from ops.stack.engines import build_client, client
 from ops.stack.programs import CHECKOUT, file_fingerprint, fingerprint
-from ops.stack.shell import clean_environment, stream
+from ops.stack.shell import clean_environment, run, stream
 from ops.stack.steps import Step
 from ops.stack.tools import NODE_PACKAGE, find_node
 
 SOURCES = CHECKOUT / "ops" / "images" / "base"
 KEY_LABEL = "studio.base"
+RECIPE_LABEL = "studio.recipe"
 UPSTREAM = "studio-upstream"
 
 
@@ -61,26 +62,56 @@ BASE_IMAGES = (
 )
 
 
-def image_key(settings: Settings, image: BaseImage) -> str:
-    """Changes when the image has to be made anew: its recipe, the certificates, Node."""
+def recipe_key(image: BaseImage) -> str:
+    """Changes when the upstream that is made here has to be made anew."""
     recipe = sorted(path for path in (SOURCES / image.recipe).glob("*") if path.is_file())
-    shared = [SOURCES / "common" / "Dockerfile", settings.ca_bundle]
-    return fingerprint(image.short, NODE_PACKAGE, file_fingerprint(*recipe, *shared))
+    return fingerprint(image.short, NODE_PACKAGE, file_fingerprint(*recipe))
+
+
+def image_key(settings: Settings, image: BaseImage) -> str:
+    """Changes with the recipe, and with what every image gets on top."""
+    on_top = file_fingerprint(SOURCES / "common" / "Dockerfile", settings.ca_bundle)
+    return fingerprint(recipe_key(image), on_top)
 
 
 def ensure_base_images(settings: Settings, step: Step) -> None:
-    """All base images under their short names in the build engine."""
+    """All base images under their short names in the build engine.
+
+    Made once a cache: another platform on this machine loads them from its archive.
+    """
+    keys = {image: image_key(settings, image) for image in BASE_IMAGES}
+    archive = settings.cache / "images" / f"base-{fingerprint(*keys.values())}.tar"
     engine = build_client(settings)
-    made = []
     try:
+        if archive.is_file() and _outdated(engine, keys):
+            step.progress(0, 1, "loading")
+            _docker(settings, "load", "--quiet", "--input", archive)
+        outdated = _outdated(engine, keys)
         maker = _Maker(settings, engine, step)
-        for image in BASE_IMAGES:
-            if _label(engine, image.short) != image_key(settings, image):
-                maker.make(image)
-                made.append(image.short)
+        for image in outdated:
+            maker.make(image)
     finally:
         engine.close()
-    step.note(f"made {', '.join(made)}" if made else f"{len(BASE_IMAGES)} are there")
+    if not archive.is_file():
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        draft = archive.with_suffix(".new")
+        step.progress(0, 1, "saving")
+        _docker(settings, "save", "--output", draft, *(image.short for image in BASE_IMAGES))
+        draft.replace(archive)
+        for old in archive.parent.glob("base-*.tar"):
+            if old != archive:
+                old.unlink()
+    names = ", ".join(image.short for image in outdated)
+    step.note(f"made {names}" if outdated else f"{len(BASE_IMAGES)} are there")
+
+
+def _outdated(engine: docker.DockerClient, keys: dict[BaseImage, str]) -> list[BaseImage]:
+    return [image for image, key in keys.items() if _label(engine, image.short, KEY_LABEL) != key]
+
+
+def _docker(settings: Settings, *args: str | Path) -> None:
+    """Docker's own command for archives of several images, which the SDK cannot make."""
+    run(["docker", "--host", f"unix://{settings.build_socket}", *args], timeout=600)
 
 
 def publish_base_images(settings: Settings, step: Step) -> None:
@@ -130,9 +161,9 @@ def _id(engine: docker.DockerClient, name: str) -> str | None:
         return None
 
 
-def _label(engine: docker.DockerClient, name: str) -> str | None:
+def _label(engine: docker.DockerClient, name: str, label: str) -> str | None:
     try:
-        return engine.images.get(name).labels.get(KEY_LABEL)
+        return engine.images.get(name).labels.get(label)
     except ImageNotFound:
         return None
 
@@ -147,7 +178,7 @@ class _Maker:
         self.can_pull = True
 
     def make(self, image: BaseImage) -> None:
-        if _id(self.engine, image.upstream) is None or not image.public:
+        if not self._upstream_is_good(image):
             self._upstream(image)
         self._say(f"{image.short}: certificates and user")
         with _context("common") as context:
@@ -159,6 +190,12 @@ class _Maker:
                 f"--label={KEY_LABEL}={image_key(self.settings, image)}",
             )
 
+    def _upstream_is_good(self, image: BaseImage) -> bool:
+        """It was pulled, or was made by the recipe of today."""
+        if _id(self.engine, image.upstream) is None:
+            return False
+        return _label(self.engine, image.upstream, RECIPE_LABEL) in (None, recipe_key(image))
+
     def _upstream(self, image: BaseImage) -> None:
         if image.public and (self._from_apps_engine(image) or self._pulled(image)):
             return
@@ -169,7 +206,8 @@ class _Maker:
         with _context(image.recipe) as context:
             if image.recipe == "node":
                 _copy_node(find_node(self.settings), context / "node")
-            self._build(context, image.upstream)
+            label = f"--label={RECIPE_LABEL}={recipe_key(image)}"
+            self._build(context, image.upstream, label)
 
     def _from_apps_engine(self, image: BaseImage) -> bool:
         """What somebody of this machine already pulled need not be pulled again."""
@@ -203,17 +241,8 @@ class _Maker:
     def _bootstrap(self, image: BaseImage) -> None:
         with tempfile.TemporaryDirectory(prefix="studio-base-") as folder:
             archive = Path(folder, "debian.tar")
-            leave_out = ("man", "info", "doc", "locale")
-            options = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in leave_out]
             stream(
-                [
-                    "mmdebstrap",
-                    "--variant=minbase",
-                    "--include=ca-certificates",
-                    *options,
-                    "bookworm",
-                    archive,
-                ],
+                [SOURCES / image.recipe / "bootstrap", archive],
                 self._say,
                 hint="Debian's package mirror must be reachable",
             )
@@ -224,6 +253,7 @@ class _Maker:
                 changes=[
                     "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                     'CMD ["bash"]',
+                    f"LABEL {RECIPE_LABEL}={recipe_key(image)}",
                 ],
             )
 
