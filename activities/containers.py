@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +109,31 @@ class Containers:
             running=item["State"] == "running",
             address=own.get("IPv4Address"),
         )
+
+    @asynccontextmanager
+    async def ended(self, container: str) -> AsyncIterator[asyncio.Event]:
+        """An event that is set the moment the container's first process ends (pidfd_open(2))."""
+        event = asyncio.Event()
+        found = await in_thread(self.inspect, container)
+        try:
+            pidfd = os.pidfd_open(found["State"]["Pid"]) if found else -1
+        except OSError:
+            pidfd = -1
+        if pidfd < 0:
+            event.set()
+            yield event
+            return
+        loop = asyncio.get_running_loop()
+        loop.add_reader(pidfd, event.set)
+        try:
+            # Its number may have been another process's by the time it was opened.
+            again = await in_thread(self.inspect, container)
+            if again is None or not again["State"]["Running"]:
+                event.set()
+            yield event
+        finally:
+            loop.remove_reader(pidfd)
+            os.close(pidfd)
 
     # --- starting ----------------------------------------------------------------------------
 

@@ -417,6 +417,15 @@ class SwitchInput(Frozen):
     target: RouteTarget | None
 
 
+class SoakInput(Frozen):
+    """Watches a release that has just gone live. When it dies, ``back`` serves again at once."""
+
+    app_id: int
+    slug: str
+    check: HealthInput
+    back: RouteTarget | None
+
+
 class RouteRef(Frozen):
     app_id: int
 
@@ -445,7 +454,7 @@ class PruneLocalInput(Frozen):
 
 START_CONTAINER = Activity("start_container", StartInput, Started)
 CHECK_HEALTH = Activity("check_health", HealthInput, type(None))
-SOAK = Activity("soak", HealthInput, type(None))
+SOAK = Activity("soak", SoakInput, type(None))
 SWITCH_ROUTE = Activity("switch_route", SwitchInput, type(None))
 REMOVE_CONTAINER = Activity("remove_container", RemoveInput, Confirmed)
 RETIRE = Activity("retire", RetireInput, Confirmed)

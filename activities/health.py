@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import Any
 
@@ -11,8 +12,9 @@ from temporalio import activity
 
 from activities.boundary import heartbeating, in_thread, reports_errors
 from activities.containers import Containers
-from activities.contracts import CHECK_HEALTH, SOAK, HealthInput
+from activities.contracts import CHECK_HEALTH, SOAK, HealthInput, SoakInput
 from activities.listening import listening_ports
+from activities.routes import Routes
 from ops.errors import Unhealthy
 
 ATTEMPT_SECONDS = 2.0
@@ -22,12 +24,15 @@ SOAK_PAUSE = 0.2
 SOAK_FAILURES = 3
 """A busy app may miss an answer; so many in a row are no accident."""
 
+ENDED = "ended"
+
 
 class Health:
     """Health checks on one runtime node."""
 
-    def __init__(self, containers: Containers) -> None:
+    def __init__(self, containers: Containers, routes: Routes) -> None:
         self._containers = containers
+        self._routes = routes
 
     @activity.defn(name=CHECK_HEALTH.name)
     @reports_errors
@@ -50,41 +55,60 @@ class Health:
 
     @activity.defn(name=SOAK.name)
     @reports_errors
-    async def soak(self, given: HealthInput) -> None:
-        """Watches for ``seconds`` that the container runs and keeps answering."""
+    async def soak(self, given: SoakInput) -> None:
+        """Watches for ``check.seconds`` that the container runs and keeps answering.
+
+        When it does not, the route goes back here and now: requests that meanwhile found nobody
+        are tried again by the gateway and the entry, and the release before answers them.
+        """
+        async with heartbeating():
+            wrong = await self._watch(given.check)
+            if wrong is None:
+                return
+            if given.back is not None:
+                self._routes.write(given.app_id, given.slug, given.back)
+            if wrong == ENDED:
+                raise await self._exited(given.check)
+            raise Unhealthy(
+                f"the app stopped answering after it went live: {wrong}",
+                hint="the release before it serves again; see the app's last lines",
+                log_tail=await in_thread(self._containers.log_tail, given.check.container),
+            )
+
+    async def _watch(self, given: HealthInput) -> str | None:
+        """What went wrong; None when nothing did."""
         deadline = time.monotonic() + given.seconds
         failures = 0
-        async with heartbeating(), _client() as client:
-            while time.monotonic() < deadline:
-                await self._must_run(given)
+        async with self._containers.ended(given.container) as ended, _client() as client:
+            while not ended.is_set() and time.monotonic() < deadline:
                 answer = await _ask(client, given)
                 failures = failures + 1 if answer else 0
-                if answer and failures >= SOAK_FAILURES:
-                    raise Unhealthy(
-                        f"the app stopped answering after it went live: {answer}",
-                        hint="the release before it serves again; see the app's last lines",
-                        log_tail=await in_thread(self._containers.log_tail, given.container),
-                    )
-                await asyncio.sleep(SOAK_PAUSE)
-            await self._must_run(given)
+                if failures >= SOAK_FAILURES:
+                    return answer
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(ended.wait(), SOAK_PAUSE)
+            return ENDED if ended.is_set() else None
 
     async def _must_run(self, given: HealthInput) -> None:
         found = await in_thread(self._containers.inspect, given.container)
+        if found is None or not found["State"]["Running"]:
+            raise await self._exited(given)
+
+    async def _exited(self, given: HealthInput) -> Unhealthy:
+        found = await in_thread(self._containers.inspect, given.container)
         if found is None:
-            raise Unhealthy(
+            return Unhealthy(
                 "the container was removed while it was being watched", hint="deploy again"
             )
         state: dict[str, Any] = found["State"]
-        if state["Running"]:
-            return
         tail = await in_thread(self._containers.log_tail, given.container)
         if state.get("OOMKilled"):
-            raise Unhealthy(
+            return Unhealthy(
                 "the app used more memory than it may and was ended",
                 hint="make it use less, or ask an administrator for a higher limit",
                 log_tail=tail,
             )
-        raise Unhealthy(
+        return Unhealthy(
             f"the app exited with code {state.get('ExitCode')}",
             hint="its last lines say why; it has to keep running and listen on PORT",
             log_tail=tail,

@@ -20,7 +20,6 @@ from activities.contracts import (
     REMOVE_ROUTE,
     SWITCH_ROUTE,
     Confirmed,
-    Frozen,
     RouteRef,
     RouteSeen,
     RouteTarget,
@@ -29,26 +28,24 @@ from activities.contracts import (
 from ops.settings import Settings
 
 RELEASE_HEADER = "X-Studio-Release"
+CONNECT_ATTEMPTS = 4
+"""A request that could not be handed to the container (none was written to it) is tried again for
+about 0.4 s; by then the route leads elsewhere, if the container died in its soak."""
+
 _FILE = re.compile(r"^app-(\d{1,18})\.yml$")
-
-
-class Routed(Frozen):
-    """What an app's route file says."""
-
-    host: str
-    target: RouteTarget
 
 
 def render(app_id: int, host: str, target: RouteTarget) -> dict[str, Any]:
     """Traefik's dynamic configuration of one app."""
     name = f"app-{app_id}"
+    retry = f"{name}-retry"
     return {
         "http": {
             "routers": {
                 name: {
                     "rule": f"Host(`{host}`)",
                     "service": name,
-                    "middlewares": [name],
+                    "middlewares": [name, retry],
                 }
             },
             "services": {
@@ -62,7 +59,8 @@ def render(app_id: int, host: str, target: RouteTarget) -> dict[str, Any]:
             "middlewares": {
                 name: {
                     "headers": {"customResponseHeaders": {RELEASE_HEADER: str(target.release_id)}}
-                }
+                },
+                retry: {"retry": {"attempts": CONNECT_ATTEMPTS, "initialInterval": "100ms"}},
             },
         }
     }
@@ -73,7 +71,7 @@ def parse(document: Any) -> RouteTarget | None:
     try:
         http = document["http"]
         (service,) = http["services"].values()
-        (middleware,) = http["middlewares"].values()
+        (middleware,) = (one for one in http["middlewares"].values() if "headers" in one)
         address, port = service["loadBalancer"]["servers"][0]["url"][len("http://") :].split(":")
         release = middleware["headers"]["customResponseHeaders"][RELEASE_HEADER]
         return RouteTarget(release_id=int(release), address=address, port=int(port))

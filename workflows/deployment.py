@@ -41,6 +41,7 @@ with workflow.unsafe.imports_passed_through():
         Release,
         RemoveInput,
         RouteTarget,
+        SoakInput,
         Stage,
         StageStatus,
         Started,
@@ -272,7 +273,12 @@ class Deployment:
         await self.stage(
             Stage.SOAK,
             SOAK,
-            _health_input(plan, release, started, plan.soak_seconds),
+            SoakInput(
+                app_id=plan.app_id,
+                slug=plan.slug,
+                check=_health_input(plan, release, started, plan.soak_seconds),
+                back=None if plan.kind is DeploymentKind.REPAIR else started.route,
+            ),
             WATCHED,
             queue=ids.node_queue(self._node),
             host=self._node,

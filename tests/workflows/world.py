@@ -240,7 +240,7 @@ class World:
         await self._enter("check_health")
 
     @activity.defn(name=c.SOAK.name)
-    async def soak(self, given: c.HealthInput) -> None:
+    async def soak(self, given: c.SoakInput) -> None:
         await self._enter("soak")
 
     @activity.defn(name=c.SWITCH_ROUTE.name)
