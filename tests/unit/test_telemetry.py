@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
-from ops.telemetry import MASK, interceptors, redact
+from ops.logs import MASK, redact
+from ops.telemetry import interceptors
 
 
 def test_secrets_are_masked_by_type_by_key_and_inside_urls() -> None:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest_asyncio
+from rich.console import Console
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from ops.settings import load_settings
+from ops.stack.steps import Steps
+from ops.stack.tools import TOOLS, ensure_tool
 from tests.workflows.world import World
 from workers.control_workflows import WORKFLOWS
 from workflows.policies import APP_ID, DEPLOYMENT_ID, NODE_ID, STAGE, USER_ID
 
 
 def temporal_binary() -> Path:
-    given = os.environ.get("STUDIO_TEST_TEMPORAL")
-    return Path(given) if given else load_settings().tools_bin / "temporal"
+    """The server that the platform runs too; built here when no platform has been."""
+    tool = next(tool for tool in TOOLS if tool.name == "temporal")
+    with Steps(Console()).step("Tool temporal") as step:
+        return ensure_tool(load_settings(), tool, step).binary
 
 
 @pytest_asyncio.fixture
