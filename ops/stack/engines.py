@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from ipaddress import IPv4Network
 
 import docker
-from docker.errors import NotFound
+from docker.errors import ImageNotFound, NotFound
 from docker.types import IPAMConfig, IPAMPool
 
 from ops.errors import PlatformError
@@ -103,7 +104,9 @@ def remove_everything(settings: Settings) -> None:
             names = [*image.tags, *image.attrs.get("RepoDigests", [])]
             for name in names:
                 if name.startswith(f"{settings.registry}/"):
-                    engine.images.remove(name, force=True, noprune=False)
+                    # Removing an image's last tag also takes its digest away.
+                    with suppress(ImageNotFound):
+                        engine.images.remove(name, force=True)
     finally:
         engine.close()
 

@@ -15,7 +15,7 @@ from ops.stack.network import build_cgroup, default_mtu
 from ops.stack.nginx import write_nginx
 from ops.stack.render import render, write
 from ops.stack.secretfiles import put_once
-from ops.stack.shell import run
+from ops.stack.shell import attempt, run
 
 #: The engines speak plain HTTP only to registries in this range, where ``service_address`` is.
 INSECURE_REGISTRIES = "172.16.0.0/12"
@@ -47,6 +47,11 @@ def ensure_users(settings: Settings) -> None:
                     name,
                 ]
             )
+
+
+def remove_users(settings: Settings) -> None:
+    for name in (programs.server_user(settings), programs.git_user(settings)):
+        attempt(["userdel", name])
 
 
 def owner(name: str) -> tuple[int, int]:

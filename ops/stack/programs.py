@@ -36,10 +36,6 @@ class Program(BaseModel):
     fingerprint: str = ""
     listens: tuple[tuple[str, int], ...] = Field(default=(), description="(address, port)")
 
-    @property
-    def supervised_environment(self) -> dict[str, str]:
-        return {**self.environment, "STUDIO_FINGERPRINT": self.fingerprint}
-
 
 def server_user(settings: Settings) -> str:
     """The user of servers that own nothing but their data folder."""

@@ -14,6 +14,7 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from ops.errors import PlatformError
 from ops.settings import Settings
+from ops.stack import strays
 from ops.stack.programs import CHECKOUT, Program
 from ops.stack.render import render, write
 from ops.stack.shell import clean_environment, run, tail_file
@@ -54,6 +55,7 @@ class Supervisor:
             run=self.settings.run,
             logs=self.settings.logs,
             programs=programs,
+            environments={p.name: self._environment(p) for p in programs},
             open_files=open_files(),
         )
         write(self.config, text, mode=0o600)
@@ -79,6 +81,13 @@ class Supervisor:
                     log_tail=tail_file(self.settings.logs / "supervisord.log"),
                 )
             time.sleep(0.05)
+
+    def _environment(self, program: Program) -> dict[str, str]:
+        return {
+            **program.environment,
+            "STUDIO_FINGERPRINT": program.fingerprint,
+            strays.MARK: strays.mark(self.settings, program.stop_signal),
+        }
 
     def states(self) -> dict[str, str]:
         if not self.is_up():
@@ -128,6 +137,7 @@ class Supervisor:
     def shutdown(self, timeout: float = 90) -> None:
         """Ends supervisord, which ends its programs in its own time, and waits for it."""
         if not self.is_up():
+            strays.stop(self.settings)
             return
         pid = self.rpc.getPID()
         self.rpc.shutdown()

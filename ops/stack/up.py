@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from ops.errors import PlatformError
 from ops.settings import Settings
-from ops.stack import accounts, checks, databases, engines, files, firewall, network, probes
+from ops.stack import accounts, checks, databases, engines, files, firewall, network, probes, strays
 from ops.stack import programs as p
 from ops.stack.config import config_text, keep_settings
 from ops.stack.platform import bring_up
@@ -64,6 +64,8 @@ class Up:
 
     def _supervise(self, tools: dict[str, Installed]) -> str:
         settings = self.settings
+        if not self.supervisor.is_up():
+            strays.stop(settings)
         code = p.fingerprint(p.code_fingerprint(), config_text(settings))
         wanted = [
             p.mariadb(settings),

@@ -1,0 +1,61 @@
+"""Programs that outlived their supervisord (it was killed): found by a mark in their environment."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import psutil
+
+from ops.settings import Settings
+
+MARK = "STUDIO_SUPERVISED"
+#: Containers go on running without their engine, by these; they are no strays.
+SHIMS = "containerd-shim"
+STOP_SECONDS = 20
+
+
+def mark(settings: Settings, stop_signal: str) -> str:
+    """Value of the mark: whose it is, and how it wants to be stopped."""
+    return f"{settings.home}:{stop_signal}"
+
+
+def find(settings: Settings) -> Iterator[tuple[psutil.Process, str]]:
+    """The first process of each stray program, with the signal that stops it."""
+    for process in psutil.process_iter():
+        value = _mark_of(settings, process)
+        home, _, stop_signal = value.rpartition(":")
+        if home != str(settings.home) or process.name().startswith(SHIMS):
+            continue
+        parent = process.parent()
+        if parent is None or _mark_of(settings, parent) != value:
+            yield process, stop_signal
+
+
+def stop(settings: Settings) -> list[str]:
+    """Stops strays; returns their names. Only to be called when no supervisord of ours runs."""
+    names = []
+    strays = list(find(settings))
+    for process, stop_signal in strays:
+        try:
+            names.append(process.name())
+            process.send_signal(signal.Signals[f"SIG{stop_signal}"])
+        except psutil.NoSuchProcess:
+            continue
+    _, alive = psutil.wait_procs([process for process, _ in strays], timeout=STOP_SECONDS)
+    for process in alive:
+        for each in [*process.children(recursive=True), process]:
+            if not each.name().startswith(SHIMS):
+                each.kill()
+    return names
+
+
+def _mark_of(settings: Settings, process: psutil.Process) -> str:
+    try:
+        value = process.environ().get(MARK, "")
+        if not value and f"{settings.etc}/nginx.conf" in " ".join(process.cmdline()):
+            # nginx writes its title over its environment.
+            return mark(settings, "QUIT")
+        return value
+    except psutil.Error:
+        return ""
