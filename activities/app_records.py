@@ -14,7 +14,7 @@ from activities.contracts import (
     AppThings,
     Confirmed,
     DeploymentKind,
-    DeploymentRef,
+    OpenedRepair,
     Repair,
 )
 from activities.rows import UNDER_WAY, get_app
@@ -69,7 +69,7 @@ class AppRecords:
 
     @activity.defn(name=OPEN_REPAIR.name)
     @reports_errors
-    async def open_repair(self, repair: Repair) -> DeploymentRef:
+    async def open_repair(self, repair: Repair) -> OpenedRepair:
         """The app's repair that waits or runs; a new one when there is none."""
         async with self._database.session() as session:
             app = await get_app(session, repair.app_id, lock=True)
@@ -89,4 +89,4 @@ class AppRecords:
                 session.add(row)
                 await session.flush()
             assert row.id is not None
-            return DeploymentRef(deployment_id=row.id, app_id=repair.app_id)
+            return OpenedRepair(deployment_id=row.id, app_id=repair.app_id, user_id=app.user_id)

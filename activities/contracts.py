@@ -561,6 +561,12 @@ class Repair(Frozen):
     why: str
 
 
+class OpenedRepair(DeploymentRef):
+    """The deployment that repairs an app, and whose app it is."""
+
+    user_id: int = 0
+
+
 class Reconciliation(Frozen):
     """What has to be done on a node so that it matches the records."""
 
@@ -576,7 +582,7 @@ INVENTORY = Activity("inventory", NodeInfo, Inventory)
 RECONCILE = Activity("reconcile", Inventory, Reconciliation)
 REMOVE_ROUTE = Activity("remove_route", RouteRef, Confirmed)
 RECORD_NODE = Activity("record_node", NodeRecord, type(None))
-OPEN_REPAIR = Activity("open_repair", Repair, DeploymentRef)
+OPEN_REPAIR = Activity("open_repair", Repair, OpenedRepair)
 ASK_REPAIR = Activity("ask_repair", Repair, DeploymentRef)
 """Opens a repair's record and asks ``deploy-{appId}`` for it."""
 

@@ -44,6 +44,7 @@ from activities.rows import (
 )
 from ops.db.tables import Deployment, OwedUndoRow
 from ops.errors import NotFound
+from ops.metrics import metrics
 
 
 class Records(AppRecords):
@@ -76,12 +77,18 @@ class Records(AppRecords):
     @reports_errors
     async def record_progress(self, progress: Progress) -> None:
         """Writes a snapshot, unless a newer one is there or the deployment has ended."""
+        ended = await self._write(progress)
+        if ended is not None:
+            _count(ended, progress)
+
+    async def _write(self, progress: Progress) -> Deployment | None:
+        """The deployment, when it was this snapshot that ended it."""
         async with self._database.session() as session:
             row = await session.get(Deployment, progress.deployment_id, with_for_update=True)
             if row is None or DeploymentStatus(row.status).ended:
-                return
+                return None
             if progress.version <= row.version:
-                return
+                return None
             row.version = progress.version
             row.status = progress.status
             row.commit = progress.commit or row.commit
@@ -93,6 +100,7 @@ class Records(AppRecords):
             await put_stages(session, progress)
             if progress.version >= Progress.FORCED:
                 await close_stages(session, row)
+        return row if progress.status.ended else None
 
     @activity.defn(name=RECORD_PUSHED.name)
     @reports_errors
@@ -116,6 +124,7 @@ class Records(AppRecords):
     @activity.defn(name=RECORD_LIVE.name)
     @reports_errors
     async def record_live(self, given: LiveInput) -> None:
+        first = False
         async with self._database.session() as session:
             app = await get_app(session, given.app_id, lock=True)
             app.live_deployment_id = given.release_id
@@ -123,9 +132,12 @@ class Records(AppRecords):
             app.stopped = False
             row = await session.get(Deployment, given.deployment_id, with_for_update=True)
             if row is not None:
+                first = row.live_at is None
                 row.live_at = row.live_at or naive(given.at)
                 row.node_id = given.node_id
                 put_release(row, given.release)
+        if row is not None and first:
+            metrics().went_live(row.kind, (naive(given.at) - row.created_at).total_seconds())
 
     @activity.defn(name=RECORD_UNLIVE.name)
     @reports_errors
@@ -205,3 +217,10 @@ class Records(AppRecords):
                 if row.digest in digests:
                     row.image_gone = True
             return Prunable(digests=digests)
+
+
+def _count(row: Deployment, progress: Progress) -> None:
+    metrics().deployment_ended(row.kind, progress.status)
+    for stage in progress.stages:
+        if stage.ended_at is not None:
+            metrics().stage_ended(stage.name, stage.status, stage.started_at, stage.ended_at)

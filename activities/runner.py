@@ -13,6 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.boundary import heartbeating, reports_errors
 from activities.contracts import HOLD_RUNNER, HoldInput, RunnerHeld
 from ops.errors import NodeUnavailable
+from ops.metrics import metrics
 from ops.settings import Settings
 
 SIGNAL = "runner_held"
@@ -28,12 +29,14 @@ class Runner:
         self._node_id = node_id
         self._client = client
         self.held = 0
+        self._tell_slots()
 
     @activity.defn(name=HOLD_RUNNER.name)
     @reports_errors
     async def hold(self, given: HoldInput) -> None:
         """Ends by cancellation. Raises NodeUnavailable when this worker shuts down meanwhile."""
         self.held += 1
+        self._tell_slots()
         try:
             async with heartbeating(BEAT_SECONDS):
                 if not await self._tell(given):
@@ -41,7 +44,11 @@ class Runner:
                 await activity.wait_for_worker_shutdown()
         finally:
             self.held -= 1
+            self._tell_slots()
         raise NodeUnavailable(f"{self._node_id} is shutting down", hint="another runner takes over")
+
+    def _tell_slots(self) -> None:
+        metrics().build_slots(self._node_id, slots=self._settings.build_slots, busy=self.held)
 
     async def _tell(self, given: HoldInput) -> bool:
         """False when the workflow has ended meanwhile: nobody needs the slot."""

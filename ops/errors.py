@@ -23,7 +23,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 
 class ErrorReport(BaseModel):
@@ -151,13 +151,18 @@ def to_problem(error: StudioError) -> dict[str, Any]:
 
 
 def to_application_error(error: StudioError) -> ApplicationError:
-    """The same error as Temporal carries it; the report is its first detail."""
+    """The same error as Temporal carries it; the report is its first detail.
+
+    Only a fault of the platform counts as a failure in Temporal's own logs and figures.
+    """
     details = error.report().model_dump(mode="json") | {"field": error.field}
+    fault = isinstance(error, PlatformError)
     return ApplicationError(
         error.what,
         details,
         type=type(error).__name__,
         non_retryable=not error.retryable,
+        category=ApplicationErrorCategory.UNSPECIFIED if fault else ApplicationErrorCategory.BENIGN,
     )
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from ops.errors import KINDS, PlatformError, StudioError
 from ops.settings import Settings, read_secret
+from ops.telemetry import send_trace
 
 TIMEOUT = httpx.Timeout(10, connect=2)
 
@@ -45,6 +46,7 @@ class NodeClient:
             timeout=TIMEOUT,
             trust_env=False,
             transport=transport,
+            event_hooks={"request": [send_trace]},
         )
 
     async def build_secrets(self, deployment_id: int) -> BuildSecrets:

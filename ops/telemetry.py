@@ -1,141 +1,60 @@
-"""Structured logs and traces, set up once at the entry of a process.
+"""Traces, set up once at the entry of a process: one of each deployment, over all processes.
 
-Logs are JSON lines on standard output. They carry what was bound with
-``structlog.contextvars.bind_contextvars``, the activity they were written in and the trace, and
-no secret: redacting types and values under telling keys are masked whatever wrote them.
+    API request → deployment 7 → Deploy → Deployment → each activity → its calls of 7002
 
-Traces go to an OTLP endpoint, or as JSON lines into a file, or nowhere; then nothing of
-OpenTelemetry's SDK is even imported.
+Spans go to an OTLP endpoint, or as JSON lines into a file, or nowhere; then nothing of
+OpenTelemetry's SDK is even imported. A deployment's ids travel as baggage beside its trace, and
+every span within it carries them.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import re
-import sys
-import threading
-from collections.abc import Mapping, MutableMapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import structlog
-from pydantic import SecretBytes, SecretStr
-from temporalio import activity
+import httpx
+from opentelemetry import baggage, context, propagate, trace
+from opentelemetry.trace import SpanKind
 
 from ops.settings import Settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+    from opentelemetry.sdk.trace import TracerProvider
     from temporalio.client import Interceptor
 
-MASK = "[redacted]"
-_SECRET_KEY = re.compile(
-    r"passw(or)?d|token|secret|authorization|cookie|api_?key|private_?key|mongodb_uri|credential",
-    re.IGNORECASE,
-)
-_URL_PASSWORD = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+@", re.IGNORECASE)
+UNTRACED_REQUESTS = r"health,metrics,internal,/registry/token,/log$"
+"""What comes by the second, or from no caller of ours: each would be a trace of its own."""
 
 _provider: TracerProvider | None = None
 
 
-def setup_logging(settings: Settings, process: str) -> None:
-    """Everything that this process logs (also libraries through ``logging``) as JSON to stdout."""
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(allow=["temporal_activity", "temporal_workflow"]),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _add_origin(process),
-    ]
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                redact,
-                structlog.processors.JSONRenderer(default=str),
-            ],
-        )
-    )
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(settings.log_level)
-    for chatty in ("httpx", "httpcore", "uvicorn.access", "docker", "urllib3", "asyncio"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-
-
-def _add_origin(process: str) -> Any:
-    def add(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        event["process"] = process
-        if activity.in_activity():
-            info = activity.info()
-            event.setdefault("activity", info.activity_type)
-            event.setdefault("workflow_id", info.workflow_id)
-            event.setdefault("attempt", info.attempt)
-        if _provider is not None:
-            from opentelemetry import trace
-
-            context = trace.get_current_span().get_span_context()
-            if context.is_valid:
-                event.setdefault("trace_id", f"{context.trace_id:032x}")
-        return event
-
-    return add
-
-
-def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    """A structlog processor: no value of a secret's type, or under a secret's name, gets out."""
-    return {key: _redacted(key, value) for key, value in event.items()}
-
-
-def _redacted(key: str, value: Any) -> Any:
-    if isinstance(value, SecretStr | SecretBytes):
-        return MASK
-    if isinstance(value, Mapping):
-        return {str(name): _redacted(str(name), inner) for name, inner in value.items()}
-    if value is not None and not isinstance(value, bool) and _SECRET_KEY.search(key):
-        return MASK
-    if isinstance(value, str):
-        return _URL_PASSWORD.sub(rf"\g<before>{MASK}@", value)
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_redacted("", inner) for inner in value]
-    return value
-
-
-def setup_tracing(settings: Settings, process: str) -> TracerProvider | None:
+def setup_tracing(
+    settings: Settings, process: str, *, public: bool = False
+) -> TracerProvider | None:
     """Sets the process's tracer provider; None when neither endpoint nor file is set.
 
-    Call it before ``interceptors`` and ``instrument_fastapi``, and ``shutdown()`` what it returns
-    at the end of the process.
+    Call it before ``interceptors`` and ``instrument_fastapi``. A ``public`` process starts its own
+    traces, whatever its callers claim to be in. What is not sent yet is sent as the process ends.
     """
     global _provider
     if settings.otlp_endpoint is None and settings.trace_file is None:
         return None
-    from opentelemetry import trace
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 
+    from ops import tracing
+
     provider = TracerProvider(
         resource=Resource.create(
             {"service.name": f"{settings.platform}-{process}", "process.pid": os.getpid()}
-        )
+        ),
+        sampler=tracing.SAMPLER,
     )
+    provider.add_span_processor(tracing.IdsFromBaggage())
     if settings.otlp_endpoint is not None:
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 
@@ -144,37 +63,13 @@ def setup_tracing(settings: Settings, process: str) -> TracerProvider | None:
             BatchSpanProcessor(OTLPSpanExporter(settings.otlp_endpoint, insecure=insecure))
         )
     if settings.trace_file is not None:
-        provider.add_span_processor(SimpleSpanProcessor(_file_exporter(settings.trace_file)))
+        exporter = tracing.FileSpanExporter(settings.trace_file)
+        provider.add_span_processor(SimpleSpanProcessor(exporter))
+    if public:
+        propagate.set_global_textmap(tracing.OnlySends(propagate.get_global_textmap()))
     trace.set_tracer_provider(provider)
     _provider = provider
     return provider
-
-
-def _file_exporter(path: Path) -> Any:
-    """Spans as JSON, one a line, into a file that several processes append to."""
-    from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
-
-    class FileSpanExporter(SpanExporter):
-        def __init__(self) -> None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            self._lock = threading.Lock()
-
-        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-            lines = "".join(span.to_json(indent=None) + "\n" for span in spans)
-            with self._lock:
-                if self._file < 0:
-                    return SpanExportResult.FAILURE
-                os.write(self._file, lines.encode())
-            return SpanExportResult.SUCCESS
-
-        def shutdown(self) -> None:
-            with self._lock:
-                if self._file >= 0:
-                    os.close(self._file)
-                self._file = -1
-
-    return FileSpanExporter()
 
 
 def interceptors() -> list[Interceptor]:
@@ -183,7 +78,9 @@ def interceptors() -> list[Interceptor]:
         return []
     from temporalio.contrib.opentelemetry import TracingInterceptor
 
-    return [TracingInterceptor()]
+    from ops.tracing import OwnTraces
+
+    return [TracingInterceptor(), OwnTraces()]
 
 
 def instrument_fastapi(app: FastAPI) -> None:
@@ -195,6 +92,52 @@ def instrument_fastapi(app: FastAPI) -> None:
     FastAPIInstrumentor.instrument_app(
         app,
         tracer_provider=_provider,
-        excluded_urls="health,metrics,internal",
+        excluded_urls=UNTRACED_REQUESTS,
         exclude_spans=["receive", "send"],
     )
+
+
+async def send_trace(request: httpx.Request) -> None:
+    """An httpx hook for calls between our own processes: the callee continues the trace."""
+    if _provider is not None:
+        propagate.inject(request.headers)
+
+
+def traceparent() -> str | None:
+    """The trace and span that this is called in, as it is kept in a record or a message."""
+    carrier: dict[str, str] = {}
+    if _provider is not None:
+        propagate.inject(carrier)
+    return carrier.get("traceparent")
+
+
+@contextmanager
+def deployment_span(kept: str | None, *, deployment_id: int, **ids: int) -> Iterator[str | None]:
+    """The span that everything a deployment does lies below; yields its traceparent.
+
+    It continues the trace that was ``kept`` with the record, or starts one. All that is called
+    within it carries the ids.
+    """
+    if _provider is None:
+        yield None
+        return
+    from ops.tracing import context_of
+
+    within = context_of(kept)
+    for name, value in {"deployment_id": deployment_id, **ids}.items():
+        within = baggage.set_baggage(name, str(value), within)
+    token = context.attach(within)
+    try:
+        with trace.get_tracer(__name__).start_as_current_span(
+            f"deployment {deployment_id}", kind=SpanKind.PRODUCER
+        ):
+            yield traceparent()
+    finally:
+        context.detach(token)
+
+
+def tag_request(ids: dict[str, object]) -> None:
+    """The ids that a request turned out to be about, for the span of that request."""
+    span = trace.get_current_span()
+    if span.is_recording():
+        span.set_attributes({name: str(value) for name, value in ids.items()})

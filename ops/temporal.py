@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import structlog
 from temporalio.client import Client, Interceptor
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    PrometheusConfig,
+    Runtime,
+    TelemetryConfig,
+)
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
 
+from ops import metrics
+from ops.logs import TEMPORAL_CORE
 from ops.settings import Settings
 
 log = structlog.get_logger()
 
 
 def metrics_runtime(address: str) -> Runtime:
-    """A runtime whose SDK metrics (and ours, by its meter) are scraped at ``host:port``."""
-    return Runtime(
+    """A runtime whose SDK metrics (and ours, by its meter) are scraped at ``host:port``.
+
+    What its native part has to say goes the way of all logs.
+    """
+    runtime = Runtime(
         telemetry=TelemetryConfig(
-            metrics=PrometheusConfig(bind_address=address, durations_as_seconds=True)
+            logging=LoggingConfig(
+                filter=LoggingConfig.default.filter,
+                forwarding=LogForwardingConfig(logging.getLogger(TEMPORAL_CORE)),
+            ),
+            metrics=PrometheusConfig(
+                bind_address=address,
+                durations_as_seconds=True,
+                histogram_bucket_overrides=metrics.BUCKETS,
+            ),
+            attach_service_name=False,
         )
     )
+    metrics.use(runtime)
+    return runtime
 
 
 async def connect(
@@ -33,7 +56,9 @@ async def connect(
     """Waits for Temporal as long as it takes: a process never dies of a server that is away."""
 
     def tell(state: Any) -> None:
-        log.warning("temporal.waiting", address=settings.temporal_address, tries=state.attempt_number)
+        log.warning(
+            "temporal.waiting", address=settings.temporal_address, tries=state.attempt_number
+        )
 
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type((RuntimeError, OSError)),

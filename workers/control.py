@@ -17,13 +17,16 @@ from activities.placement import Placements
 from activities.records import Records
 from activities.verify import Verify
 from api.deploy_control import create_app
-from ops import telemetry
+from ops import logs, telemetry
 from ops.crypto import Vault
 from ops.db.session import Database
+from ops.metrics import report_process
 from ops.settings import Settings, load_settings
 from ops.temporal import connect, metrics_runtime
 from workers.control_workflows import WORKFLOWS
+from workers.gauges import report_records
 from workers.lifecycle import HttpServer, run_workers, stop_event
+from workers.observe import ObservedActivities
 from workers.repairs import Repairs
 from workers.sweep import sweep_forever
 from workflows import ids
@@ -67,6 +70,7 @@ async def run(settings: Settings) -> None:
     stop = stop_event()
     database = Database.connect(settings)
     vault = Vault.open(settings)
+    runtime = metrics_runtime(f"127.0.0.1:{settings.ports.control_metrics}")
     server = HttpServer(
         create_app(settings, database, vault),
         str(settings.service_address),
@@ -75,7 +79,7 @@ async def run(settings: Settings) -> None:
     serving = asyncio.create_task(server.run(stop))
     client = await connect(
         settings,
-        runtime=metrics_runtime(f"127.0.0.1:{settings.ports.control_metrics}"),
+        runtime=runtime,
         interceptors=telemetry.interceptors(),
     )
     worker = Worker(
@@ -85,18 +89,24 @@ async def run(settings: Settings) -> None:
         activities=control_activities(settings, database, vault, client),
         max_heartbeat_throttle_interval=MAX_HEARTBEAT_THROTTLE,
         graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
+        interceptors=[ObservedActivities()],
     )
-    sweep = asyncio.create_task(sweep_forever(client, database, settings))
+    beside = [
+        asyncio.create_task(sweep_forever(client, database, settings)),
+        asyncio.create_task(report_records(database)),
+        asyncio.create_task(report_process()),
+    ]
     try:
         await asyncio.gather(run_workers([worker], stop), serving)
     finally:
-        sweep.cancel()
+        for task in beside:
+            task.cancel()
         await database.close()
 
 
 def main() -> None:
     settings = load_settings()
-    telemetry.setup_logging(settings, "control")
+    logs.setup_logging(settings, "control")
     telemetry.setup_tracing(settings, "control")
     asyncio.run(run(settings))
 

@@ -16,11 +16,13 @@ from temporalio.worker import Worker
 
 from activities.contracts import ContainerSeen, NodeRole, RouteSeen
 from activities.nodes import Holdings, NodeActivities, NoHoldings
-from ops import telemetry
+from ops import logs, telemetry
+from ops.metrics import report_process
 from ops.nodeclient import NodeClient
 from ops.settings import Node, Settings, load_settings
 from ops.temporal import connect, metrics_runtime
 from workers.lifecycle import HttpServer, run_workers, say_hello, stop_event
+from workers.observe import ObservedActivities
 from workflows import ids
 from workflows.policies import GRACEFUL_SHUTDOWN, HOLD_THROTTLE, MAX_HEARTBEAT_THROTTLE
 
@@ -125,6 +127,7 @@ async def run(settings: Settings, node: Node) -> None:
             max_concurrent_activities=NODE_SLOTS,
             max_heartbeat_throttle_interval=MAX_HEARTBEAT_THROTTLE,
             graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
+            interceptors=[ObservedActivities()],
         )
     ]
     if role.held:
@@ -136,11 +139,16 @@ async def run(settings: Settings, node: Node) -> None:
                 max_concurrent_activities=role.held_slots,
                 max_heartbeat_throttle_interval=HOLD_THROTTLE,
                 graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
+                interceptors=[ObservedActivities()],
             )
         )
     await say_hello(client, node.node_id, NodeRole(node.role))
     servers = [role.server.run(stop)] if role.server else []
-    await asyncio.gather(run_workers(workers, stop), *servers)
+    reporting = asyncio.create_task(report_process())
+    try:
+        await asyncio.gather(run_workers(workers, stop), *servers)
+    finally:
+        reporting.cancel()
 
 
 def main() -> None:
@@ -152,7 +160,7 @@ def main() -> None:
     node = settings.node(given.node)
     if node.role != given.role:
         parser.error(f"{node.node_id} is a {node.role}, not a {given.role}")
-    telemetry.setup_logging(settings, node.node_id)
+    logs.setup_logging(settings, node.node_id)
     telemetry.setup_tracing(settings, node.node_id)
     asyncio.run(run(settings, node))
 

@@ -28,7 +28,7 @@ class Repairs:
             DeployRequest(
                 deployment_id=ref.deployment_id,
                 app_id=ref.app_id,
-                user_id=0,
+                user_id=ref.user_id,
                 on_busy=OnBusy.QUEUE,
                 repair=True,
             ),

@@ -116,6 +116,7 @@ class Sweep:
                 user_id=row.user_id,
                 on_busy=OnBusy.QUEUE,
                 repair=row.kind == DeploymentKind.REPAIR,
+                traceparent=row.traceparent,
             ),
         )
 

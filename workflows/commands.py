@@ -15,6 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.contracts import Frozen
 from ops.errors import NodeUnavailable, from_application_error
+from ops.telemetry import deployment_span
 from workflows import ids
 from workflows.messages import (
     CancelRequest,
@@ -27,6 +28,12 @@ from workflows.messages import (
 )
 from workflows.policies import APP_ID, UPDATE_ANSWER, USER_ID
 
+_AWAY = (
+    RPCStatusCode.UNAVAILABLE,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.CANCELLED,  # how the SDK's own time limit of a call shows
+)
+
 Answer = TypeVar("Answer", bound=Frozen)
 
 
@@ -35,15 +42,21 @@ async def submit(client: Client, request: DeployRequest) -> DeployAccepted:
 
     Raises Conflict when the app is busy and ``on_busy`` is REJECT, or when it is being deleted.
     """
-    return await _update_with_start(
-        client,
-        "submit",
-        request,
-        f"submit-{request.deployment_id}",
-        DeployAccepted,
-        request.app_id,
-        request.user_id,
-    )
+    with deployment_span(
+        request.traceparent,
+        deployment_id=request.deployment_id,
+        app_id=request.app_id,
+        user_id=request.user_id,
+    ) as traceparent:
+        return await _update_with_start(
+            client,
+            "submit",
+            request.model_copy(update={"traceparent": traceparent}),
+            f"submit-{request.deployment_id}",
+            DeployAccepted,
+            request.app_id,
+            request.user_id,
+        )
 
 
 async def cancel(client: Client, app_id: int, deployment_id: int, by: str = "user") -> None:
@@ -115,7 +128,7 @@ async def _update_with_start(
             raise from_application_error(failure.cause) from None
         raise
     except RPCError as failure:
-        if failure.status in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED):
+        if failure.status in _AWAY:
             raise NodeUnavailable(
                 "the deploy control does not answer just now",
                 hint="the request is recorded and is taken up when it is back",

@@ -86,6 +86,7 @@ class Deploy:
                     deployment_id=request.deployment_id,
                     app_id=request.app_id,
                     user_id=request.user_id,
+                    traceparent=request.traceparent,
                 ),
                 id=ids.deployment_workflow(request.deployment_id),
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,

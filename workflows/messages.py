@@ -35,7 +35,8 @@ class DeployState(Frozen):
 class DeployRequest(Frozen):
     """Update ``submit`` of ``deploy-{appId}``: run this deployment (its row is already written).
 
-    A ``repair`` waits its turn and is never displaced by a newer request.
+    A ``repair`` waits its turn and is never displaced by a newer request. ``traceparent`` names the
+    trace that the deployment belongs to.
     """
 
     deployment_id: int
@@ -43,6 +44,7 @@ class DeployRequest(Frozen):
     user_id: int
     on_busy: OnBusy = OnBusy.REJECT
     repair: bool = False
+    traceparent: str | None = None
 
 
 class DeployAccepted(Frozen):
@@ -68,6 +70,7 @@ class DeploymentInput(Frozen):
     deployment_id: int
     app_id: int
     user_id: int
+    traceparent: str | None = None
 
 
 class DeploymentResult(Frozen):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import uvicorn
 
 from api.entry.app import create_app
+from ops.logs import setup_logging
 from ops.settings import load_settings
-from ops.telemetry import setup_logging, setup_tracing
+from ops.telemetry import setup_tracing
 
 GRACE_SECONDS = 3
 
@@ -14,22 +15,18 @@ GRACE_SECONDS = 3
 def main() -> None:
     settings = load_settings()
     setup_logging(settings, "entry")
-    provider = setup_tracing(settings, "entry")
-    try:
-        uvicorn.run(
-            create_app(settings),
-            host="127.0.0.1",
-            port=settings.ports.entry,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            # nginx is the only client; it names the real one in X-Real-IP.
-            proxy_headers=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-    finally:
-        if provider is not None:
-            provider.shutdown()
+    setup_tracing(settings, "entry", public=True)
+    uvicorn.run(
+        create_app(settings),
+        host="127.0.0.1",
+        port=settings.ports.entry,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # nginx is the only client; it names the real one in X-Real-IP.
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from prometheus_client import start_http_server
 
 from api.entry import (
     apps,
@@ -24,8 +23,10 @@ from api.entry import (
 )
 from api.entry.metrics import Observed
 from api.entry.services import Services
+from ops.metrics import report_process
 from ops.settings import Settings
 from ops.telemetry import instrument_fastapi
+from ops.temporal import metrics_runtime
 
 DESCRIPTION = """
 Accounts, apps and their deployments.
@@ -45,21 +46,20 @@ def create_app(settings: Settings, *, serve_metrics: bool = True) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services = Services.make(settings)
         app.state.services = services
-        exporter = (
-            start_http_server(settings.ports.entry_metrics, addr="127.0.0.1")
-            if serve_metrics
-            else None
+        runtime = (
+            metrics_runtime(f"127.0.0.1:{settings.ports.entry_metrics}") if serve_metrics else None
         )
-        reaching = asyncio.create_task(services.reach_temporal(), name="reach temporal")
+        beside = [
+            asyncio.create_task(services.reach_temporal(runtime), name="reach temporal"),
+            asyncio.create_task(report_process(), name="report process"),
+        ]
         try:
             yield
         finally:
-            reaching.cancel()
-            await asyncio.gather(reaching, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             await services.close()
-            if exporter is not None:
-                exporter[0].shutdown()
-                exporter[0].server_close()
 
     app = FastAPI(
         title="Fun AI Studio",

@@ -1,4 +1,4 @@
-"""Prometheus figures and one log line per request, by a plain ASGI middleware."""
+"""Figures and one log line per request, by a plain ASGI middleware."""
 
 from __future__ import annotations
 
@@ -6,22 +6,15 @@ import time
 import uuid
 
 import structlog
-from prometheus_client import Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ops.metrics import metrics
+from ops.telemetry import tag_request
 
 log = structlog.get_logger()
 
-REQUESTS = Counter(
-    "studio_http_requests", "Requests by route and status", ["method", "route", "status"]
-)
-SECONDS = Histogram(
-    "studio_http_first_byte_seconds",
-    "Time to the first byte of the answer",
-    ["method", "route"],
-    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
-)
-OPEN = Gauge("studio_http_requests_open", "Requests that are being answered, streams among them")
 QUIET = ("/internal/", "/api/health/")
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class Observed:
@@ -29,35 +22,39 @@ class Observed:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        # A series for each word that somebody sends would be one too many.
+        method = scope["method"] if scope["method"] in METHODS else "other"
         status = 500
 
         async def observe(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                SECONDS.labels(scope["method"], _route(scope)).observe(
-                    time.perf_counter() - started
-                )
+                waited = time.perf_counter() - started
+                metrics().first_byte(method, _route(scope), waited)
             await send(message)
 
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=uuid.uuid4().hex[:16])
-        OPEN.inc()
+        self._open += 1
+        metrics().request_begins(self._open)
         try:
             await self._app(scope, receive, observe)
         finally:
-            OPEN.dec()
-            REQUESTS.labels(scope["method"], _route(scope), str(status)).inc()
+            self._open -= 1
+            metrics().request_ended(method, _route(scope), status, self._open)
+            tag_request(structlog.contextvars.get_contextvars())
             if status >= 500 or not scope["path"].startswith(QUIET):
                 log.info(
                     "request",
-                    method=scope["method"],
+                    method=method,
                     route=_route(scope),
                     status=status,
                     ms=round((time.perf_counter() - started) * 1000, 1),

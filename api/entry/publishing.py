@@ -6,7 +6,6 @@ Whatever happens between the two, the sweep on control finds the record and take
 from __future__ import annotations
 
 import structlog
-from opentelemetry import propagate
 from sqlalchemy import exists
 from sqlmodel import col, delete, func, or_, select
 from temporalio.service import RPCError
@@ -16,17 +15,11 @@ from activities.rows import last_release
 from api.entry.services import Services
 from ops.db.tables import App, Deployment, User
 from ops.errors import Conflict, LimitReached, NodeUnavailable, NotFound, PlatformError
+from ops.telemetry import traceparent
 from workflows import commands
 from workflows.messages import DeployRequest, OnBusy
 
 log = structlog.get_logger()
-
-
-def traceparent() -> str | None:
-    """The trace of this request, which the deployment's own spans continue."""
-    carrier: dict[str, str] = {}
-    propagate.inject(carrier)
-    return carrier.get("traceparent")
 
 
 async def ask(use: Services, app: App, row: Deployment, on_busy: OnBusy) -> int:
@@ -37,7 +30,11 @@ async def ask(use: Services, app: App, row: Deployment, on_busy: OnBusy) -> int:
     await _record(use, app, row)
     assert row.id is not None
     request = DeployRequest(
-        deployment_id=row.id, app_id=app.id, user_id=app.user_id, on_busy=on_busy
+        deployment_id=row.id,
+        app_id=app.id,
+        user_id=app.user_id,
+        on_busy=on_busy,
+        traceparent=row.traceparent,
     )
     try:
         await commands.submit(use.temporal, request)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import httpx
 from temporalio.client import Client
+from temporalio.runtime import Runtime
 
 from api.entry.watch import Watcher
 from ops.crypto import Vault
@@ -15,7 +16,7 @@ from ops.errors import NodeUnavailable
 from ops.gitea import Gitea
 from ops.passwords import Passwords
 from ops.settings import Settings, read_secret
-from ops.telemetry import interceptors
+from ops.telemetry import interceptors, send_trace
 from ops.temporal import connect
 
 CONTROL_TIMEOUT = httpx.Timeout(10.0, connect=3.0)
@@ -51,6 +52,7 @@ class Services:
                 timeout=CONTROL_TIMEOUT,
                 # A proxy of the environment is for the world outside, not for our own hosts.
                 trust_env=False,
+                event_hooks={"request": [send_trace]},
             ),
             watcher=Watcher(database),
         )
@@ -63,9 +65,11 @@ class Services:
             )
         return self.temporal_client
 
-    async def reach_temporal(self) -> None:
+    async def reach_temporal(self, runtime: Runtime | None = None) -> None:
         """Waits for Temporal for as long as it takes; later outages are the client's own matter."""
-        self.temporal_client = await connect(self.settings, interceptors=interceptors())
+        self.temporal_client = await connect(
+            self.settings, runtime=runtime, interceptors=interceptors()
+        )
 
     async def close(self) -> None:
         await self.watcher.close()

@@ -44,6 +44,8 @@ class Database:
                 pool_pre_ping=True,
                 pool_recycle=1800,
                 isolation_level="READ COMMITTED",
+                # An error names the statement; what was written by it is nobody's to log.
+                hide_parameters=True,
             )
         )
 
