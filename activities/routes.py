@@ -28,9 +28,9 @@ from activities.contracts import (
 from ops.settings import Settings
 
 RELEASE_HEADER = "X-Studio-Release"
-CONNECT_ATTEMPTS = 4
+CONNECT_ATTEMPTS = 3
 """A request that could not be handed to the container (none was written to it) is tried again for
-about 0.4 s; by then the route leads elsewhere, if the container died in its soak."""
+about 0.5 s; by then the route leads elsewhere, if the container died in its soak."""
 
 _FILE = re.compile(r"^app-(\d{1,18})\.yml$")
 
