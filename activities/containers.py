@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,12 @@ class Containers:
         except NotFound:
             return None
         return found
+
+    def after_exit(self, container: str) -> dict[str, Any] | None:
+        """Like ``inspect``, once the engine has noticed that the container's process ended."""
+        with suppress(NotFound, APIError):
+            self._api.wait(self.full_name(container), timeout=DOCKER_TIMEOUT)
+        return self.inspect(container)
 
     def log_tail(self, container: str) -> list[str]:
         try:

@@ -95,7 +95,7 @@ class Health:
             raise await self._exited(given)
 
     async def _exited(self, given: HealthInput) -> Unhealthy:
-        found = await in_thread(self._containers.inspect, given.container)
+        found = await in_thread(self._containers.after_exit, given.container)
         if found is None:
             return Unhealthy(
                 "the container was removed while it was being watched", hint="deploy again"
