@@ -12,7 +12,8 @@ docker.io:docker.service docker.io:docker.socket"
 check_machine() {
     [ "$(id -u)" = 0 ] || fail "ops/up must run as root." "Run: sudo ops/up"
     local ID='' VERSION_ID='' PRETTY_NAME=unknown place free needed=$NEEDED_GB
-    [ ! -r /etc/os-release ] || . /etc/os-release
+    local release=${STUDIO_OS_RELEASE:-/etc/os-release}
+    [ ! -r "$release" ] || . "$release"
     [ "$ID $VERSION_ID" = "debian 12" ] ||
         fail "ops/up needs Debian 12 (bookworm); this is $PRETTY_NAME." \
             "Use a Debian 12 machine or virtual machine."

@@ -97,6 +97,7 @@ class Settings(BaseSettings):
     image_namespace: str = "apps"
     docker_socket: Path = Path("/var/run/docker.sock")
     ca_bundle: Path = Path("/etc/ssl/certs/ca-certificates.crt")
+    reachable_networks: str = ""
     otlp_endpoint: str | None = None
     trace_file: Path | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -128,6 +129,11 @@ class Settings(BaseSettings):
         if not value.is_absolute():
             raise ValueError("must be an absolute path")
         return value
+
+    @field_validator("reachable_networks")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        return " ".join(str(IPv4Network(network)) for network in value.split())
 
     @model_validator(mode="after")
     def _user_code_has_its_own_site(self) -> Settings:

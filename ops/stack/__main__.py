@@ -9,6 +9,7 @@ import time
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
@@ -64,6 +65,11 @@ def down(
 def main() -> None:
     try:
         app()
+    except ValidationError as invalid:
+        for found in invalid.errors():
+            name = "_".join(["STUDIO", *(str(part).upper() for part in found["loc"])])
+            print(f"{name}: {found['msg']}", file=sys.stderr)
+        sys.exit(1)
     except StudioError as error:
         console = Console(stderr=True)
         console.print(f"\n[bold red]{escape(error.what)}[/]", highlight=False)

@@ -56,6 +56,8 @@ class Topology(BaseModel):
     build_subnet: IPv4Network
     resolvers: tuple[IPv4Address, ...]
     host_addresses: tuple[IPv4Address, ...] = ()
+    #: Private places that an installation opens to user code (a package mirror of its own).
+    reachable: tuple[IPv4Network, ...] = ()
 
     @property
     def input_chain(self) -> str:
@@ -91,6 +93,7 @@ def topology(settings: Settings) -> Topology:
         build_subnet=IPv4Network(f"{settings.build_gateway}/24", strict=False),
         resolvers=resolvers(),
         host_addresses=host_addresses(),
+        reachable=tuple(IPv4Network(name) for name in settings.reachable_networks.split()),
     )
 
 
@@ -157,6 +160,7 @@ def forward_rules(t: Topology) -> list[str]:
         rules.append(f"-o {interface} {ESTABLISHED} -j {verdict}")
         rules.append(f"-o {interface} -j DROP")
         rules += _resolver_rules(interface, t.resolvers, verdict)
+        rules += [f"-i {interface} -d {network} -j {verdict}" for network in t.reachable]
         rules += [f"-i {interface} -d {network} -j DROP" for network in PRIVATE]
         if verdict == "ACCEPT":
             rules.append(f"-i {interface} -j ACCEPT")
@@ -185,6 +189,7 @@ def build_namespace_rules(t: Topology) -> dict[str, list[str]]:
     ]
     private = [f"-o eth0 -d {network} -j DROP" for network in PRIVATE]
     names = _resolver_rules("eth0", t.resolvers, "RETURN", "-o")
+    names += [f"-o eth0 -d {network} -j RETURN" for network in t.reachable]
     return {
         "STUDIO-BUILD-IN": [f"{ESTABLISHED} -j RETURN", "-i lo -j RETURN", "-j DROP"],
         # dockerd itself, which also fetches what `ADD https://…` names.

@@ -116,7 +116,7 @@ def remove(settings: Settings) -> None:
 
 
 def set_sysctl(name: str, value: str) -> None:
-    """Writes below /proc/sys; interface names may hold a dot, so not by sysctl(8)."""
+    """Writes below /proc/sys; no part of the name may itself hold a dot."""
     Path("/proc/sys", *name.split(".")).write_text(value)
 
 

@@ -14,6 +14,7 @@ def upstream_name(node_id: str) -> str:
 
 def nginx_config(settings: Settings) -> str:
     ports = settings.ports
+    suffix = settings.studio_url.rpartition(settings.studio_host)[2]
     return render(
         "nginx.conf",
         user=server_user(settings),
@@ -25,7 +26,8 @@ def nginx_config(settings: Settings) -> str:
         studio_host=settings.studio_host,
         apps_domain=settings.apps_domain,
         scheme=settings.scheme,
-        port_suffix=settings.studio_url.rpartition(settings.studio_host)[2],
+        port_suffix=suffix,
+        outside_port=int(suffix[1:]) if suffix else {"http": 80, "https": 443}[settings.scheme],
         by_path=settings.routing == "path",
         upstreams=[
             {"name": upstream_name(node.node_id), "port": node.gateway_port}

@@ -220,6 +220,7 @@ def traefik(settings: Settings, node: Node, binary: Path) -> Program:
 
 
 def nginx(settings: Settings) -> Program:
+    """Without a fingerprint: it takes a new configuration by HUP, without losing a request."""
     config = settings.etc / "nginx.conf"
     return Program(
         name="nginx",
@@ -228,7 +229,6 @@ def nginx(settings: Settings) -> Program:
         stop_seconds=10,
         # QUIT is for the master, which lets its workers finish their requests.
         stop_as_group=False,
-        fingerprint=file_fingerprint(config),
         listens=(("0.0.0.0", settings.ports.public),),  # noqa: S104 - the public entry
     )
 

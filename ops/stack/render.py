@@ -6,7 +6,6 @@ quotes; a string that went through none is an error, so that none can be forgott
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from yaml import safe_dump
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -46,9 +46,14 @@ def plain(value: object) -> Rendered:
 
 
 def yaml(value: object) -> Rendered:
-    """JSON is YAML: one quoting, known to every parser."""
-    jsonable = value if isinstance(value, int | float | list | dict | None) else str(value)
-    return Rendered(json.dumps(jsonable))
+    """On one line, every string in double quotes with all that is not plain ASCII escaped."""
+    if isinstance(value, dict):
+        return Rendered("{" + ", ".join(f"{yaml(k)}: {yaml(v)}" for k, v in value.items()) + "}")
+    if isinstance(value, list | tuple):
+        return Rendered("[" + ", ".join(yaml(item) for item in value) + "]")
+    if isinstance(value, int):
+        return Rendered(str(value))
+    return Rendered(safe_dump(str(value), default_style='"', width=float("inf")).strip())
 
 
 def ini(value: object) -> Rendered:

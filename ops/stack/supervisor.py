@@ -6,6 +6,7 @@ import resource
 import time
 import xmlrpc.client
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,11 @@ class Supervisor:
             if not fault.faultString.startswith("ALREADY_STARTED"):
                 raise PlatformError(f"{name} cannot be started: {fault.faultString}") from None
         return True
+
+    def reload(self, name: str) -> None:
+        """Has a running program read its configuration again."""
+        with suppress(xmlrpc.client.Fault):
+            self.rpc.signalProcess(name, "HUP")
 
     def stop_all(self, names: Sequence[str], seconds: float = 90) -> None:
         """Has all of them end at the same time, and waits until they have."""

@@ -94,6 +94,7 @@ class Up:
             self.supervisor.processes(),
         )
         self.supervisor.ensure(wanted, sys.executable)
+        self.supervisor.reload("nginx")
         return f"{len(wanted)} programs"
 
     def _servers(self) -> None:

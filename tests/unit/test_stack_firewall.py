@@ -1,0 +1,197 @@
+"""The firewall's rules, judged by what they do to packets."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+
+import pytest
+
+from ops.settings import Settings
+from ops.stack import firewall
+from ops.stack.firewall import Topology
+
+RESOLVER = IPv4Address("10.255.255.53")
+PUBLIC = "203.0.113.80"
+
+
+def topology(**changes: object) -> Topology:
+    values = {
+        "platform": "studio",
+        "app_bridges": ("studio-rt1", "studio-rt2"),
+        "service_address": IPv4Address("172.28.255.1"),
+        "mongo_port": 27017,
+        "registry_port": 5000,
+        "control_port": 7002,
+        "build_interface": "studio-bld",
+        "build_subnet": IPv4Network("172.28.254.0/24"),
+        "resolvers": (RESOLVER,),
+        "host_addresses": (IPv4Address("192.0.2.2"),),
+    }
+    return Topology.model_validate({**values, **changes})
+
+
+def verdict(
+    rules: list[str],
+    *,
+    source: str = "",
+    target: str = "",
+    to: str = PUBLIC,
+    port: int = 443,
+    protocol: str = "tcp",
+    established: bool = False,
+) -> str:
+    """What a chain says of a packet: a small reading of the options that our rules use."""
+    for rule in rules:
+        words = rule.split()
+        matches = True
+        negated = False
+        while words:
+            option = words.pop(0)
+            if option == "!":
+                negated = True
+                continue
+            value = words.pop(0)
+            if option == "-i":
+                hit = value == source
+            elif option == "-o":
+                hit = value == target
+            elif option == "-d":
+                hit = IPv4Address(to) in IPv4Network(value)
+            elif option == "-p":
+                hit = value == protocol
+            elif option == "--dport":
+                hit = int(value) == port
+            elif option == "--ctstate":
+                hit = established
+            elif option == "-m":
+                hit = True
+            elif option == "-j":
+                if matches:
+                    return value
+                break
+            else:
+                pytest.fail(f"an option that this test does not know: {option}")
+            matches = matches and (hit != negated)
+            negated = False
+    return "none"
+
+
+@pytest.mark.parametrize("bridge", ["studio-rt1", "studio-rt2"])
+def test_an_app_reaches_the_mongo_server_of_the_host_and_nothing_else(bridge: str) -> None:
+    rules = firewall.input_rules(topology())
+    assert verdict(rules, source=bridge, to="172.28.255.1", port=27017) == "ACCEPT"
+    for port in (22, 3000, 3306, 5000, 7002, 8000):
+        assert verdict(rules, source=bridge, to="172.28.255.1", port=port) == "DROP"
+    assert verdict(rules, source=bridge, to="192.0.2.2", port=27017) == "DROP"
+    assert verdict(rules, source=bridge, to=str(RESOLVER), port=53) == "DROP"
+    assert verdict(rules, source=bridge, established=True) == "ACCEPT"
+
+
+def test_the_build_engine_reaches_registry_and_deploy_control_of_the_host() -> None:
+    rules = firewall.input_rules(topology())
+    for port in (5000, 7002):
+        assert verdict(rules, source="studio-bld", to="172.28.255.1", port=port) == "ACCEPT"
+    for port in (22, 3000, 3306, 8000, 27017):
+        assert verdict(rules, source="studio-bld", to="172.28.255.1", port=port) == "DROP"
+
+
+def test_other_traffic_to_the_host_is_none_of_our_business() -> None:
+    assert verdict(firewall.input_rules(topology()), source="eth0", port=22) == "none"
+
+
+def test_a_name_server_on_the_host_itself_is_reachable() -> None:
+    rules = firewall.input_rules(topology(resolvers=(IPv4Address("192.0.2.2"),)))
+    assert verdict(rules, source="studio-rt1", to="192.0.2.2", port=53, protocol="udp") == "ACCEPT"
+    assert verdict(rules, source="studio-rt1", to="192.0.2.2", port=54, protocol="udp") == "DROP"
+
+
+@pytest.mark.parametrize(
+    "private",
+    ["10.0.0.7", "100.64.1.1", "169.254.169.254", "172.17.0.2", "192.168.1.1", "224.0.0.1"],
+)
+def test_user_code_reaches_no_private_address(private: str) -> None:
+    rules = firewall.forward_rules(topology())
+    for source in ("studio-rt1", "studio-bld"):
+        assert verdict(rules, source=source, target="eth0", to=private) == "DROP"
+    inside = firewall.build_namespace_rules(topology())
+    assert (
+        verdict(inside["STUDIO-BUILD-FWD"], source="docker0", target="eth0", to=private) == "DROP"
+    )
+    assert verdict(inside["STUDIO-BUILD-OUT"], target="eth0", to=private) == "DROP"
+
+
+def test_user_code_reaches_public_addresses_and_the_name_server() -> None:
+    rules = firewall.forward_rules(topology())
+    assert verdict(rules, source="studio-rt1", target="eth0") == "none"
+    assert verdict(rules, source="studio-bld", target="eth0") == "ACCEPT"
+    for source, good in (("studio-rt1", "RETURN"), ("studio-bld", "ACCEPT")):
+        name = verdict(
+            rules, source=source, target="eth0", to=str(RESOLVER), port=53, protocol="udp"
+        )
+        assert name == good
+        assert verdict(rules, source=source, target="eth0", to=str(RESOLVER), port=80) == "DROP"
+
+
+def test_nobody_but_the_host_opens_connections_to_apps_and_builds() -> None:
+    rules = firewall.forward_rules(topology())
+    for target in ("studio-rt1", "studio-rt2", "studio-bld"):
+        for source in ("eth0", "docker0", "studio-rt1", "studio-bld"):
+            assert verdict(rules, source=source, target=target, to="172.28.0.9") == "DROP"
+        assert verdict(rules, source="eth0", target=target, established=True) != "DROP"
+
+
+def test_run_steps_reach_neither_the_registry_nor_each_other() -> None:
+    chains = firewall.build_namespace_rules(topology())
+    service = "172.28.255.1"
+    out, forward = chains["STUDIO-BUILD-OUT"], chains["STUDIO-BUILD-FWD"]
+    assert verdict(out, target="eth0", to=service, port=5000) == "RETURN"
+    assert verdict(out, target="eth0", to=service, port=8000) == "DROP"
+    assert verdict(forward, source="docker0", target="eth0", to=service, port=5000) == "DROP"
+    assert verdict(forward, source="docker0", target="docker0", to="172.17.0.3") == "DROP"
+    assert verdict(forward, source="docker0", target="eth0") == "none"
+
+
+def test_an_installation_may_open_a_private_network() -> None:
+    mirror = topology(reachable=(IPv4Network("10.1.0.0/16"),))
+    rules = firewall.forward_rules(mirror)
+    assert verdict(rules, source="studio-rt1", target="eth0", to="10.1.2.3") == "RETURN"
+    assert verdict(rules, source="studio-bld", target="eth0", to="10.1.2.3") == "ACCEPT"
+    assert verdict(rules, source="studio-bld", target="eth0", to="10.2.0.1") == "DROP"
+    inside = firewall.build_namespace_rules(mirror)["STUDIO-BUILD-FWD"]
+    assert verdict(inside, source="docker0", target="eth0", to="10.1.2.3") == "RETURN"
+
+
+def test_names_fit_and_platforms_do_not_share_chains() -> None:
+    longest = Settings(platform="abcdefghij", runtimes=4)
+    t = firewall.topology(longest)
+    for name in (t.input_chain, t.forward_chain, t.nat_chain):
+        assert len(name) <= 28
+    for name in (*t.app_bridges, t.build_interface, longest.service_interface):
+        assert len(name) <= 15
+    one = {jump[2] for jump in firewall.host_jumps(topology())}
+    other = {jump[2] for jump in firewall.host_jumps(topology(platform="studiotest"))}
+    assert not one & other
+
+
+def test_the_text_declares_each_chain_before_it_fills_it() -> None:
+    lines = firewall.host_text(topology()).splitlines()
+    declared: set[str] = set()
+    for line in lines:
+        if line.startswith(":"):
+            declared.add(line.split()[0][1:])
+        elif line.startswith("-A"):
+            assert line.split()[1] in declared
+    assert lines.count("COMMIT") == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("nameserver 10.0.0.1\nsearch example.com\nnameserver 1.1.1.1", ["10.0.0.1", "1.1.1.1"]),
+        ("nameserver 127.0.0.53\noptions edns0", []),
+        ("nameserver fe80::1%eth0\nnameserver 2001:db8::1", []),
+        ("# nameserver 9.9.9.9\nnameserver", []),
+    ],
+)
+def test_resolvers_are_read_as_docker_reads_them(text: str, found: list[str]) -> None:
+    assert [str(address) for address in firewall.parse_resolvers(text)] == found

@@ -1,0 +1,214 @@
+"""Configuration files: values cannot break out, and each format reads back what was meant."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ops.settings import Settings
+from ops.stack import files, nginx, programs, render, supervisor
+from ops.stack.render import UnsafeValue
+
+NASTY = [
+    "a\nb",
+    "a;b",
+    'a"b',
+    "a'b",
+    "a`b",
+    "a$b",
+    "a{b}",
+    "a b",
+    "a#b",
+    "%(x)s",
+    "\\",
+    "a\x00",
+]
+
+
+@pytest.mark.parametrize("value", NASTY)
+def test_plain_refuses_whatever_could_mean_something(value: str) -> None:
+    if value == "%(x)s" or re.search(r"[^A-Za-z0-9_./:@,+=~%-]", value):
+        with pytest.raises(UnsafeValue):
+            render.plain(value)
+
+
+@pytest.mark.parametrize("filter_name", ["plain", "ini", "nginx", "sql_config", "pattern"])
+def test_no_filter_lets_a_new_line_through(filter_name: str) -> None:
+    with pytest.raises(UnsafeValue):
+        getattr(render, filter_name)("harmless\nlisten 0.0.0.0;")
+
+
+@given(st.text())
+def test_yaml_reads_back_what_was_written(value: str) -> None:
+    assert yaml.safe_load(render.yaml(value)) == value
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["C"])))
+def test_a_supervised_command_reads_back_as_its_arguments(value: str) -> None:
+    """As supervisor reads it: comments of the INI file, then %-expansion, then a shell's words."""
+    try:
+        text = render.supervisor_command(["program", value])
+    except UnsafeValue:
+        return
+    parser = configparser.RawConfigParser(inline_comment_prefixes=(";", "#"), strict=False)
+    parser.read_string(f"[program:x]\ncommand={text}\n")
+    assert shlex.split(parser["program:x"]["command"] % {}) == ["program", value]
+
+
+def test_a_string_without_a_filter_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "t.conf").write_text("port={{ port }} name={{ name }}")
+    monkeypatch.setattr(render, "TEMPLATES", tmp_path)
+    with pytest.raises(UnsafeValue, match="without a filter"):
+        render.render("t.conf", port=1, name="x")
+
+
+def test_a_file_is_replaced_in_one_move_with_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "a.conf"
+    own = (path.parent.stat().st_uid, path.parent.stat().st_gid)
+    assert render.write(path, "one", mode=0o600, owner=own)
+    assert not render.write(path, "one", mode=0o600, owner=own)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.conf"]
+
+
+def all_programs(settings: Settings) -> list[programs.Program]:
+    binary = Path("/opt/tool")
+    return [
+        programs.mariadb(settings),
+        programs.postgresql(settings),
+        programs.temporal(settings, binary),
+        programs.gitea(settings, binary),
+        programs.registry(settings),
+        programs.docker_engine(settings),
+        programs.build_engine(settings),
+        programs.mongo(settings, binary),
+        programs.prometheus(settings),
+        programs.node_exporter(settings),
+        programs.nginx(settings),
+        *(
+            programs.traefik(settings, node, binary)
+            for node in settings.nodes
+            if node.role == "runtime"
+        ),
+        *programs.own_programs(settings, "code"),
+    ]
+
+
+def test_two_platforms_share_no_port_and_no_path(tmp_path: Path) -> None:
+    one = Settings(port_offset=0, platform="studio", runtimes=2, runners=2)
+    other = Settings(
+        home=tmp_path,
+        platform="studiotest",
+        port_offset=500,
+        subnet_base="172.29",
+        runtimes=2,
+    )
+    ports = [
+        {listen for program in all_programs(each) for listen in program.listens}
+        for each in (one, other)
+    ]
+    assert not {port for _, port in ports[0]} & {port for _, port in ports[1]}
+    assert all(len(set(found)) == len(found) for found in ports)
+    for program in all_programs(other):
+        assert "/var/lib/fun-ai-studio" not in " ".join(program.command)
+    assert files.build_engine_config(other, 1400)["cgroup-parent"] == "/studiotest-builds"
+
+
+def test_nothing_but_the_entry_listens_on_every_address() -> None:
+    settings = Settings()
+    own = {str(settings.service_address), "127.0.0.1"}
+    for program in all_programs(settings):
+        if program.name != "nginx":
+            assert {address for address, _ in program.listens} <= own
+    assert programs.ssh_listen(Settings(git_ssh_host="git.example.com")) == "0.0.0.0"
+
+
+def test_the_supervisor_restarts_for_ever_and_its_socket_is_roots(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    wanted = all_programs(settings)
+    text = render.render(
+        "supervisord.conf",
+        run=settings.run,
+        logs=settings.logs,
+        programs=wanted,
+        environments={program.name: {"A": "1"} for program in wanted},
+        open_files=supervisor.open_files(),
+    )
+    parser = configparser.RawConfigParser(inline_comment_prefixes=(";", "#"))
+    parser.read_string(text)
+    assert parser["unix_http_server"]["chmod"] == "0600"
+    for program in wanted:
+        section = parser[f"program:{program.name}"]
+        assert shlex.split(section["command"] % {}) == list(program.command)
+        assert section["autorestart"] == "true"
+        assert int(section["startretries"]) > 10**5
+        assert section["user"] == program.user
+
+
+def test_the_engines_speak_plain_http_to_our_registry_only() -> None:
+    config = files.build_engine_config(Settings(), 1400)
+    assert not any(name.startswith("0.0.0.0") for name in config["insecure-registries"])
+    assert json.loads(json.dumps(config)) == config
+    assert all(host.startswith("unix://") for host in config["hosts"])
+
+
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="no nginx here")
+@pytest.mark.parametrize("routing", ["names", "path"])
+def test_nginx_accepts_its_configuration(tmp_path: Path, routing: str) -> None:
+    settings = Settings.model_validate({"home": tmp_path, "routing": routing, "runtimes": 2})
+    for folder in (settings.run, settings.data / "nginx", settings.etc):
+        folder.mkdir(parents=True)
+    text = nginx.nginx_config(settings)
+    # The platform's user is made by ops/up.
+    text = re.sub(r"^user .*$", "", text, flags=re.MULTILINE)
+    config = settings.etc / "nginx.conf"
+    config.write_text(text)
+    done = subprocess.run(
+        ["nginx", "-t", "-c", str(config)], capture_output=True, text=True, check=False
+    )
+    assert "syntax is ok" in done.stderr, done.stderr
+    assert ("apps.localhost" in text.replace("\\", "")) == (routing == "names")
+
+
+def cookies_for_the_app(header: str) -> str:
+    """The two maps of nginx.conf, read from the file and applied as nginx does."""
+    text = nginx.nginx_config(Settings())
+    found = re.search(r'"~\*(\^.*studio_session=.*)" \$before\$after;', text)
+    assert found
+    first = re.match(found[1].replace("(?<", "(?P<"), header, re.IGNORECASE)
+    rest = (first["before"] or "") + (first["after"] or "") if first else header
+    return "" if re.search("studio_session", rest, re.IGNORECASE) else rest
+
+
+@pytest.mark.parametrize(
+    ("header", "seen"),
+    [
+        ("a=1; b=2", "a=1; b=2"),
+        ("studio_session=x", ""),
+        ("a=1; studio_session=x", "a=1; "),
+        ("studio_session=x; b=2", "b=2"),
+        ("a=1; __Host-studio_session=x; b=2", "a=1; b=2"),
+        ("studio_session=x; __Host-studio_session=y; c=3", ""),
+        ("a=1; studio_session=x; studio_session=y", ""),
+        ("STUDIO_SESSION=x; a=1", "a=1"),
+    ],
+)
+def test_the_platforms_cookie_never_reaches_an_app(header: str, seen: str) -> None:
+    assert cookies_for_the_app(header) == seen
+
+
+@given(st.lists(st.sampled_from(["a=1", "studio_session=SECRET", "__Host-studio_session=SECRET"])))
+def test_no_order_of_cookies_lets_the_platforms_own_through(parts: list[str]) -> None:
+    assert "SECRET" not in cookies_for_the_app("; ".join(parts))
