@@ -62,7 +62,7 @@ async def connect(
 
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type((RuntimeError, OSError)),
-        wait=wait_exponential_jitter(initial=0.2, max=3),
+        wait=wait_exponential_jitter(multiplier=0.2, max=3),
         after=tell,
         reraise=True,
     ):

@@ -38,6 +38,7 @@ class Observed:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 waited = time.perf_counter() - started
+                tag_request(structlog.contextvars.get_contextvars())
                 metrics().first_byte(method, _route(scope), waited)
             await send(message)
 
@@ -50,7 +51,6 @@ class Observed:
         finally:
             self._open -= 1
             metrics().request_ended(method, _route(scope), status, self._open)
-            tag_request(structlog.contextvars.get_contextvars())
             if status >= 500 or not scope["path"].startswith(QUIET):
                 log.info(
                     "request",

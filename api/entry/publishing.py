@@ -29,6 +29,7 @@ async def ask(use: Services, app: App, row: Deployment, on_busy: OnBusy) -> int:
     row.traceparent = traceparent()
     await _record(use, app, row)
     assert row.id is not None
+    structlog.contextvars.bind_contextvars(deployment_id=row.id)
     request = DeployRequest(
         deployment_id=row.id,
         app_id=app.id,

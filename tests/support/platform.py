@@ -25,6 +25,7 @@ TEST_ENVIRONMENT = {
     "STUDIO_MAX_APPS": "50",
     "STUDIO_MAX_LIVE": "50",
     "STUDIO_SIGN_IN_ATTEMPTS": "5",
+    "STUDIO_TRACE_FILE": "/var/lib/fun-ai-studio-test/traces.jsonl",
 }
 
 
