@@ -34,3 +34,4 @@ def down(settings: Settings, steps: Steps, *, purge: bool = False) -> None:
             with steps.step("Data"):
                 shutil.rmtree(settings.home)
                 files.remove_users(settings)
+                files.unlink_command(settings)

