@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.util
+import logging
 import time
-import warnings
 from functools import partial
 
 from sqlmodel import select
@@ -29,10 +29,9 @@ SAMPLE_MODULE = "ops.stack.sample"
 def bring_up(settings: Settings, steps: Steps, supervisor: Supervisor) -> bool:
     """Records, control, API, images, nodes, sample. True when the administrator is new."""
     with steps.step("Records and administrator") as line:
-        with warnings.catch_warnings():
-            # MariaDB warns of the name that Alembic gives its own primary key.
-            warnings.simplefilter("ignore")
-            migrate.upgrade(settings)
+        # MariaDB warns of the name that Alembic gives its own primary key.
+        logging.getLogger("asyncmy").setLevel(logging.ERROR)
+        migrate.upgrade(settings)
         email, new = admin.ensure_admin(settings)
         line.note(f"{email} made" if new else email)
     supervisor.start("control")
