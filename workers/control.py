@@ -8,6 +8,7 @@ from typing import Any
 
 from temporalio.client import Client
 from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.gitea_repos import GiteaRepositories
 from activities.images import Images
@@ -31,6 +32,12 @@ from workers.repairs import Repairs
 from workers.sweep import sweep_forever
 from workflows import ids
 from workflows.policies import GRACEFUL_SHUTDOWN, MAX_HEARTBEAT_THROTTLE
+
+# The sandbox reads workflow files again for each run. A control that is being updated would run
+# what is half of the old and half of the new code; tests and replays keep the strict sandbox.
+AS_STARTED = SandboxedWorkflowRunner(
+    restrictions=SandboxRestrictions.default.with_passthrough_modules("workflows")
+)
 
 
 def control_activities(
@@ -86,6 +93,7 @@ async def run(settings: Settings) -> None:
         client,
         task_queue=ids.CONTROL_QUEUE,
         workflows=WORKFLOWS,
+        workflow_runner=AS_STARTED,
         activities=control_activities(settings, database, vault, client),
         max_heartbeat_throttle_interval=MAX_HEARTBEAT_THROTTLE,
         graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,

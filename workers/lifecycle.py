@@ -17,6 +17,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.worker import Worker
 
 from activities.contracts import NodeInfo, NodeRole
+from workers.open_answers import OpenAnswers
 from workflows import ids
 from workflows.messages import NodeState
 from workflows.node_heartbeat import NodeHeartbeat
@@ -38,9 +39,10 @@ class HttpServer:
     """A FastAPI app served inside the worker's own loop, without signal handlers of its own."""
 
     def __init__(self, app: FastAPI, host: str, port: int) -> None:
+        self._answers = OpenAnswers(app)
         self._server = _QuietServer(
             uvicorn.Config(
-                app,
+                self._answers,
                 host=host,
                 port=port,
                 log_config=None,
@@ -56,6 +58,7 @@ class HttpServer:
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
         self._server.should_exit = True
+        self._answers.end()
         stopping.cancel()
         await serving
         stop.set()

@@ -40,7 +40,15 @@ def begin(
         summary=summary,
         **policy.options,
     )
+    handle.add_done_callback(_look_at)
     return handle
+
+
+def _look_at(ended: asyncio.Future[Any]) -> None:
+    """A hold or a watch that was cancelled may not be awaited before this workflow leaves its
+    worker's cache; asyncio would then log its error as forgotten."""
+    if not ended.cancelled():
+        ended.exception()
 
 
 async def record(activity: Activity[In, Out], given: In) -> Out:

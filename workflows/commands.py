@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, TypeVar
 
 from temporalio.client import (
     Client,
     WithStartWorkflowOperation,
     WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
@@ -127,10 +129,12 @@ async def _update_with_start(
         if isinstance(failure.cause, ApplicationError):
             raise from_application_error(failure.cause) from None
         raise
-    except RPCError as failure:
-        if failure.status in _AWAY:
-            raise NodeUnavailable(
-                "the deploy control does not answer just now",
-                hint="the request is recorded and is taken up when it is back",
-            ) from None
-        raise
+    except (RPCError, WorkflowUpdateRPCTimeoutOrCancelledError) as failure:
+        with contextlib.suppress(RPCError):
+            await start.workflow_handle()  # has failed as well, or asyncio logs it as forgotten
+        if isinstance(failure, RPCError) and failure.status not in _AWAY:
+            raise
+        raise NodeUnavailable(
+            "the deploy control does not answer just now",
+            hint="the request is recorded and is taken up when it is back",
+        ) from None

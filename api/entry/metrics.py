@@ -32,9 +32,12 @@ class Observed:
         # A series for each word that somebody sends would be one too many.
         method = scope["method"] if scope["method"] in METHODS else "other"
         status = 500
+        begun = complete = False
 
         async def observe(message: Message) -> None:
-            nonlocal status
+            nonlocal status, begun, complete
+            begun = True
+            complete = message["type"] == "http.response.body" and not message.get("more_body")
             if message["type"] == "http.response.start":
                 status = message["status"]
                 waited = time.perf_counter() - started
@@ -48,6 +51,9 @@ class Observed:
         metrics().request_begins(self._open)
         try:
             await self._app(scope, receive, observe)
+            if begun and not complete:
+                # A stream that was cut because this process stops: its reader comes again.
+                await send({"type": "http.response.body"})
         finally:
             self._open -= 1
             metrics().request_ended(method, _route(scope), status, self._open)

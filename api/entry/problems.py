@@ -156,7 +156,8 @@ async def _collision(request: Request, error: Exception) -> JSONResponse:
 async def _database(request: Request, error: Exception) -> JSONResponse:
     cause = getattr(error, "orig", None)
     if cause is not None and cause.args and cause.args[0] in _OUR_FAULT:
-        return await _unexpected(request, error)
+        log.error("request.database_refused", path=request.url.path, exc_info=error)
+        return _fault()
     log.warning("request.database_away", error=str(cause or type(error).__name__))
     return answer(NodeUnavailable("the records do not answer just now", hint="try again soon"))
 
@@ -169,7 +170,12 @@ async def _temporal(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    log.error("request.broken", path=request.url.path, exc_info=error)
+    # The server logs the traceback itself, with the ids of the request.
+    log.error("request.broken", path=request.url.path, error=type(error).__name__)
+    return _fault()
+
+
+def _fault() -> JSONResponse:
     return _plain(500, "Something went wrong", "this is a fault of the platform; it is logged")
 
 
