@@ -70,7 +70,11 @@ def parse(text: str) -> Manifest:
     try:
         return Manifest.model_validate(tomllib.loads(text))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SourceError(f"{FILE} is not TOML: {error}", field=FILE) from None
+        raise SourceError(
+            f"{FILE} is not TOML: {error}",
+            hint='it is read like `port = 3000` or `health_path = "/healthz"`, a key a line',
+            field=FILE,
+        ) from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"] if part != "[key]") or FILE

@@ -64,7 +64,7 @@ async def test_a_ref_cannot_be_an_option(user: User, ref: str) -> None:
     [
         ({"README.md": "hello"}, "no-such-branch", ["no-such-branch"]),
         ({"README.md": "hello"}, "main", ["package.json"]),
-        ({"Dockerfile": "FORM node\n"}, "main", ["FORM"]),
+        ({"Dockerfile": "FORM node\n"}, "main", ["FROM"]),
         (apps.hello() | {"studio.toml": 'port = "many"'}, "main", ["port"]),
         (apps.hello() | {"studio.toml": "port = ["}, "main", ["studio.toml"]),
         (

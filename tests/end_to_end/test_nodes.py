@@ -1,0 +1,161 @@
+"""Hosts come and go: what is seen of it, and what is put right by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import docker
+from temporalio.client import Client
+
+from ops.temporal import connect
+from tests.support import apps
+from tests.support.platform import Platform
+from tests.support.user import User, ok
+from workflows import ids
+
+RUNTIME = "runtime-102"
+
+
+async def status(client: Client, node_id: str) -> str:
+    handle = client.get_workflow_handle(ids.node_workflow(node_id))
+    return str(await handle.query("status", result_type=str))
+
+
+async def until(holds: Callable[[], Awaitable[bool]], seconds: float, what: str) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            while not await holds():
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        raise AssertionError(f"not within {seconds} s: {what}") from None
+
+
+async def test_a_killed_worker_that_is_back_at_once_is_never_down(platform: Platform) -> None:
+    client = await connect(platform.settings)
+    seen: set[str] = set()
+    pid = platform.kill(RUNTIME)
+
+    async def back() -> bool:
+        seen.add(await status(client, RUNTIME))
+        return platform.pid(RUNTIME) not in (0, pid)
+
+    await until(back, 20, "the supervisor brings it back")
+    for _ in range(30):
+        seen.add(await status(client, RUNTIME))
+        await asyncio.sleep(0.2)
+    assert seen == {"UP"}
+
+
+async def test_a_stopped_worker_is_down_at_once_and_up_when_it_returns(platform: Platform) -> None:
+    client = await connect(platform.settings)
+    await asyncio.to_thread(platform.stop, RUNTIME)
+    try:
+
+        async def down() -> bool:
+            return await status(client, RUNTIME) == "DOWN"
+
+        await until(down, 4, "a graceful stop is DOWN at once")
+    finally:
+        await asyncio.to_thread(platform.start, RUNTIME)
+
+    async def up() -> bool:
+        return await status(client, RUNTIME) == "UP"
+
+    await until(up, 8, "it is UP when its worker is back")
+
+
+async def test_a_missing_container_and_a_lost_route_are_repaired(
+    platform: Platform, user: User
+) -> None:
+    app = await user.app(apps.hello("still here"))
+    deployment = await app.deployed()
+    assert deployment["status"] == "SUCCEEDED", deployment
+    settings = platform.settings
+    name = settings.name_prefix + ids.app_container(app.id, deployment["id"])
+    route = settings.node_home(RUNTIME) / "routes" / f"app-{app.id}.yml"
+    engine = docker.DockerClient(base_url=f"unix://{settings.docker_socket}")
+    try:
+        engine.containers.get(name).remove(force=True)
+        route.unlink()
+    finally:
+        engine.close()
+
+    async def answers() -> bool:
+        answer = await app.get()
+        return answer.status_code == 200 and answer.text == "still here"
+
+    await until(answers, 40, "the app is repaired")
+    assert (await app.get()).headers["X-Studio-Release"] == str(deployment["id"])
+    listed = ok(await app.api.get(f"/api/apps/{app.id}/deployments"))
+    assert any(entry["kind"] == "repair" for entry in listed)
+
+
+async def test_what_belongs_to_nothing_is_removed(platform: Platform) -> None:
+    settings = platform.settings
+    node = settings.node(RUNTIME)
+    route = settings.node_home(RUNTIME) / "routes" / "app-987654.yml"
+    engine = docker.DockerClient(base_url=f"unix://{settings.docker_socket}")
+    try:
+        image = engine.images.list(f"{settings.registry}/base/node")[0]
+        stray = engine.containers.run(
+            image.id,
+            ["sleep", "600"],
+            name=f"{settings.name_prefix}app-987654-1",
+            detach=True,
+            labels={
+                "studio.platform": settings.platform,
+                "studio.node": node.node_id,
+                "studio.kind": "app",
+                "studio.app": "987654",
+                "studio.release": "1",
+                "studio.user": "1",
+            },
+        )
+        route.write_text("http: {}\n")
+
+        async def gone() -> bool:
+            left = engine.containers.list(all=True, filters={"id": stray.id})
+            return not left and not route.exists()
+
+        await until(gone, 40, "the stray container and route are removed")
+    finally:
+        engine.close()
+
+
+async def test_a_terminated_deployment_is_cleaned_up(platform: Platform, user: User) -> None:
+    app = await user.app(apps.hello("good"))
+    good = await app.deployed()
+    await app.push(apps.slow_start(60, "never"))
+    deployment_id = await app.deploy()
+    await app.at_stage(deployment_id, "health")
+    client = await connect(platform.settings)
+    handle = client.get_workflow_handle(ids.deployment_workflow(deployment_id))
+    await handle.terminate("an operator, by force")
+    ended = await app.ended(deployment_id, seconds=30)
+    assert ended["status"] == "FAILED"
+    assert "operator" in ended["error"]["what"]
+    engine = docker.DockerClient(base_url=f"unix://{platform.settings.docker_socket}")
+    try:
+
+        async def only_the_good_one() -> bool:
+            label = [f"studio.platform={platform.settings.platform}", f"studio.app={app.id}"]
+            found = engine.containers.list(all=True, filters={"label": label})
+            return [c.labels["studio.release"] for c in found] == [str(good["id"])]
+
+        await until(only_the_good_one, 60, "only the good release's container is left")
+    finally:
+        engine.close()
+    assert (await app.get()).text == "good"
+
+
+async def test_a_row_that_nobody_heard_of_is_taken_up(platform: Platform, user: User) -> None:
+    """The API was killed between writing the row and asking the workflow: control does not answer."""
+    app = await user.app(apps.hello())
+    await asyncio.to_thread(platform.stop, "control")
+    try:
+        deployment_id = await app.deploy()
+    finally:
+        await asyncio.to_thread(platform.start, "control")
+    ended = await app.ended(deployment_id, seconds=90)
+    assert ended["status"] == "SUCCEEDED", ended
