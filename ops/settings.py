@@ -156,7 +156,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def service_address(self) -> IPv4Address:
-        """Address of a dummy interface: what the build engine and app containers are let to reach."""
+        """Address of an interface of its own: what the build engine and app containers are let to reach."""
         return IPv4Address(f"{self.subnet_base}.255.1")
 
     @property
