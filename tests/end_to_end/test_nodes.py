@@ -98,11 +98,10 @@ async def test_what_belongs_to_nothing_is_removed(platform: Platform) -> None:
     engine = docker.DockerClient(base_url=f"unix://{settings.docker_socket}")
     try:
         image = engine.images.list(f"{settings.registry}/base/node")[0]
-        stray = engine.containers.run(
-            image.id,
+        stray = engine.containers.create(
+            image,
             ["sleep", "600"],
             name=f"{settings.name_prefix}app-987654-1",
-            detach=True,
             labels={
                 "studio.platform": settings.platform,
                 "studio.node": node.node_id,
@@ -112,6 +111,7 @@ async def test_what_belongs_to_nothing_is_removed(platform: Platform) -> None:
                 "studio.user": "1",
             },
         )
+        stray.start()
         route.write_text("http: {}\n")
 
         async def gone() -> bool:
