@@ -168,7 +168,11 @@ def write_configs(settings: Settings, gitea_assets: Path | None) -> None:
                 ),
             )
     write_nginx(settings)
-    write(etc / "prometheus.yml", render("prometheus.yml", jobs=scrape_jobs(settings)))
+    write(
+        etc / "prometheus.yml",
+        render("prometheus.yml", alerts=etc / "alerts.yml", jobs=scrape_jobs(settings)),
+    )
+    write(etc / "alerts.yml", render("alerts.yml", disk_floor=settings.disk_floor_mb * 2**20))
     write(etc / "docker.json", _json(runtime_engine_config(settings, default_mtu())))
     write(etc / "build-engine.json", _json(build_engine_config(settings, default_mtu())))
 

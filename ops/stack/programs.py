@@ -235,6 +235,7 @@ def nginx(settings: Settings) -> Program:
 
 def prometheus(settings: Settings) -> Program:
     config = settings.etc / "prometheus.yml"
+    alerts = settings.etc / "alerts.yml"
     return Program(
         name="prometheus",
         command=(
@@ -248,7 +249,7 @@ def prometheus(settings: Settings) -> Program:
         ),
         user=server_user(settings),
         directory=settings.data / "prometheus",
-        fingerprint=file_fingerprint(config),
+        fingerprint=file_fingerprint(config, alerts),
         listens=(("127.0.0.1", settings.ports.prometheus),),
     )
 
@@ -260,6 +261,8 @@ def node_exporter(settings: Settings) -> Program:
             "/usr/bin/prometheus-node-exporter",
             f"--web.listen-address=127.0.0.1:{settings.ports.node_exporter}",
             "--log.level=warn",
+            # Debian's package asks for it, and without systemd it fails at every scrape.
+            "--no-collector.systemd",
         ),
         user=server_user(settings),
         listens=(("127.0.0.1", settings.ports.node_exporter),),
