@@ -115,7 +115,7 @@ async def test_what_belongs_to_nothing_is_removed(platform: Platform) -> None:
         route.write_text("http: {}\n")
 
         async def gone() -> bool:
-            left = engine.containers.list(all=True, filters={"id": stray.id})
+            left = engine.containers.list(all=True, filters={"id": str(stray.id)})
             return not left and not route.exists()
 
         await until(gone, 40, "the stray container and route are removed")
