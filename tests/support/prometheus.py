@@ -21,6 +21,10 @@ class Prometheus:
         found: list[dict[str, Any]] = (await self._get("/targets"))["activeTargets"]
         return found
 
+    async def rules(self) -> list[dict[str, Any]]:
+        groups = (await self._get("/rules"))["groups"]
+        return [rule for group in groups for rule in group["rules"]]
+
     async def query(self, expression: str) -> list[Sample]:
         """The value now of each series that the expression names."""
         found = await self._get("/query", query=expression)
