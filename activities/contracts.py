@@ -568,12 +568,17 @@ class OpenedRepair(DeploymentRef):
 
 
 class Reconciliation(Frozen):
-    """What has to be done on a node so that it matches the records."""
+    """What has to be done on a node so that it matches the records.
+
+    ``look_again``: something did not match, and was left to a deployment that is at work on it or
+    has just ended. Nothing else may change on the node to draw attention to it later.
+    """
 
     remove_containers: list[RemoveInput] = []
     remove_routes: list[int] = []
     remove_checkouts: list[DeploymentRef] = []
     repairs: list[Repair] = []
+    look_again: bool = False
 
 
 PROBE = Activity("probe", NodeInfo, Figures)

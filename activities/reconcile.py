@@ -6,7 +6,7 @@ a deployment under way, and one that is being deleted, are left to their workflo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from activities.contracts import (
     ContainerSeen,
@@ -44,6 +44,13 @@ class View:
 
 def reconcile(inventory: Inventory, view: View) -> Reconciliation:
     """What has to be done on the node so that it matches the records."""
+    todo = _compare(inventory, view)
+    idle = {app_id: replace(app, busy=False) for app_id, app in view.apps.items()}
+    left = _compare(inventory, replace(view, apps=idle)) != todo
+    return todo.model_copy(update={"look_again": left})
+
+
+def _compare(inventory: Inventory, view: View) -> Reconciliation:
     return Reconciliation(
         remove_containers=[
             RemoveInput(app_id=seen.app_id, container=seen.name)

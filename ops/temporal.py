@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 from typing import Any
 
 import structlog
@@ -50,10 +52,14 @@ def metrics_runtime(address: str) -> Runtime:
 async def connect(
     settings: Settings,
     *,
+    process: str = "a person's tool",
     runtime: Runtime | None = None,
     interceptors: list[Interceptor] | None = None,
 ) -> Client:
-    """Waits for Temporal as long as it takes: a process never dies of a server that is away."""
+    """Waits for Temporal as long as it takes: a process never dies of a server that is away.
+
+    ``process`` is what operators see as the one who asked or did a thing.
+    """
 
     def tell(state: Any) -> None:
         log.warning(
@@ -72,6 +78,7 @@ async def connect(
                 namespace=settings.temporal_namespace,
                 data_converter=pydantic_data_converter,
                 runtime=runtime,
+                identity=f"{process} ({os.getpid()}@{socket.gethostname()})",
                 interceptors=interceptors or [],
             )
     raise AssertionError("unreachable: the retry has no end")

@@ -86,6 +86,7 @@ async def run(settings: Settings) -> None:
     serving = asyncio.create_task(server.run(stop))
     client = await connect(
         settings,
+        process="control",
         runtime=runtime,
         interceptors=telemetry.interceptors(),
     )

@@ -114,6 +114,7 @@ async def run(settings: Settings, node: Node) -> None:
     stop = stop_event()
     client = await connect(
         settings,
+        process=node.node_id,
         runtime=metrics_runtime(f"127.0.0.1:{node.metrics_port}"),
         interceptors=telemetry.interceptors(),
     )

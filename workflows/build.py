@@ -126,7 +126,9 @@ class Builder:
         source = await self._clone(plan, runner)
         self._deployment.timeline.commit = source.commit
         found = await record(
-            FIND_BUILT, FindBuiltInput(app_id=plan.app_id, build_key=source.build_key)
+            FIND_BUILT,
+            FindBuiltInput(app_id=plan.app_id, build_key=source.build_key),
+            "was this very source built before?",
         )
         if found.release is not None:
             return await self._pushed(plan, source, found.release.digest)
@@ -194,6 +196,7 @@ class Builder:
                 release=release,
                 build_key=source.build_key,
             ),
+            f"the image is {digest[:19]}",
         )
         return release
 
@@ -245,6 +248,7 @@ class Builder:
                 node_id=runner,
                 what="checkout and build",
             ),
+            f"{runner} has its checkout still to remove",
         )
         self._used.remove(runner)
 

@@ -51,12 +51,13 @@ def _look_at(ended: asyncio.Future[Any]) -> None:
         ended.exception()
 
 
-async def record(activity: Activity[In, Out], given: In) -> Out:
+async def record(activity: Activity[In, Out], given: In, summary: str) -> Out:
     """Run a short activity of the records inside the control worker (a local activity)."""
     result: Out = await workflow.execute_local_activity(
         activity.name,
         given,
         result_type=activity.returns,
+        summary=summary,
         **RECORD.options,
     )
     return result

@@ -37,7 +37,7 @@ with workflow.unsafe.imports_passed_through():
 class DeleteApp:
     @workflow.run
     async def run(self, given: DeleteAppInput) -> Confirmed:
-        app = await record(LOAD_APP, AppRef(app_id=given.app_id))
+        app = await record(LOAD_APP, AppRef(app_id=given.app_id), "what there is of the app")
         gone: list[str] = []
         for node_id in app.nodes:
             gone += await self._leave_node(app, node_id)
@@ -77,6 +77,7 @@ class DeleteApp:
                     node_id=node_id,
                     what="containers and route of a deleted app",
                 ),
+                f"{node_id} is away and owes it",
             )
             return []
         return route.gone + containers.gone

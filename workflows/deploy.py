@@ -123,12 +123,14 @@ class Deploy:
                 ),
                 ended_at=workflow.now(),
             ),
+            f"deployment {request.deployment_id} was ended by force",
         )
         if request.repair:
             return
         repair = await record(
             OPEN_REPAIR,
             Repair(app_id=self._app_id, why=f"deployment {request.deployment_id} was terminated"),
+            "a repair of what it left behind",
         )
         self._waiting.insert(
             0, request.model_copy(update={"deployment_id": repair.deployment_id, "repair": True})
@@ -150,7 +152,7 @@ class Deploy:
 
     # --- what is asked -----------------------------------------------------------------------
 
-    @workflow.update
+    @workflow.update(description="Run a deployment whose record is written")
     async def submit(self, request: DeployRequest) -> DeployAccepted:
         if self._knows(request.deployment_id):
             return self._accepted(request)
@@ -179,7 +181,7 @@ class Deploy:
                 )
             )
 
-    @workflow.update
+    @workflow.update(description="Delete the app, once what runs has been cancelled")
     async def delete(self, given: DeleteAppInput) -> DeleteAccepted:
         self._delete = given
         displaced, self._waiting = self._waiting, []
@@ -187,7 +189,9 @@ class Deploy:
         await self._drop(displaced, "the app is being deleted")
         return DeleteAccepted(app_id=given.app_id)
 
-    @workflow.signal
+    @workflow.signal(
+        description='Cancel what runs or waits: {"deployment_id": its id, "by": "operator"}'
+    )
     async def cancel(self, request: CancelRequest) -> None:
         if self._running and self._running.deployment_id == request.deployment_id:
             await self._cancel_running(request.by)
@@ -196,7 +200,7 @@ class Deploy:
         self._waiting = [r for r in self._waiting if r not in dropped]
         await self._drop(dropped, None)
 
-    @workflow.query
+    @workflow.query(description="Which deployment runs, and which wait")
     def queue(self) -> DeployQueue:
         return DeployQueue(
             running=self._running.deployment_id if self._running else None,
@@ -237,4 +241,5 @@ class Deploy:
                     error=ErrorReport(what=why) if why else None,
                     ended_at=workflow.now(),
                 ),
+                f"deployment {request.deployment_id} is cancelled before it began",
             )

@@ -126,6 +126,7 @@ class Deployment:
                 previous_deployment_id=plan.live_deployment_id,
                 stopped=True,
             ),
+            "the app is stopped",
         )
         await self._retire(plan, None)
 
@@ -142,7 +143,7 @@ class Deployment:
     async def _load_plan(self) -> Plan:
         ref = DeploymentRef(deployment_id=self._given.deployment_id, app_id=self._given.app_id)
         try:
-            return await record(LOAD_PLAN, ref)
+            return await record(LOAD_PLAN, ref, "what the record asks for")
         except ActivityError as error:
             raise StageFailed(report_of(error, None, None)) from error
 
@@ -255,7 +256,9 @@ class Deployment:
             app_id=plan.app_id,
             previous_deployment_id=plan.live_deployment_id,
         )
-        self.saga.on_failure("live release", lambda: record(RECORD_UNLIVE, back))
+        self.saga.on_failure(
+            "live release", lambda: record(RECORD_UNLIVE, back, "what was live before is live")
+        )
         self._live = True
         await record(
             RECORD_LIVE,
@@ -267,6 +270,7 @@ class Deployment:
                 release=release,
                 at=workflow.now(),
             ),
+            f"release {plan.release_id} is live",
         )
 
     async def _soak(self, plan: Plan, release: Release, started: Started) -> None:
@@ -298,12 +302,12 @@ class Deployment:
 
     # --- signals -----------------------------------------------------------------------------
 
-    @workflow.signal
+    @workflow.signal(description='Cancel it: {"deployment_id": its id, "by": "operator"}')
     def cancel(self, request: CancelRequest) -> None:
         if request.deployment_id == self._given.deployment_id and not self._too_late:
             self._cancel = request
 
-    @workflow.signal
+    @workflow.signal(description="Sent by a runner whose build slot is held for this deployment")
     def runner_held(self, held: RunnerHeld) -> None:
         self._builder.held(held)
 
@@ -324,7 +328,7 @@ class Deployment:
 
         Raises StageFailed, DeploymentCancelled or RunnerLost, each after the activity has ended.
         """
-        self.timeline.begin(stage, host or "control")
+        self.timeline.begin(stage, host)
         handle = begin(activity, given, policy, queue=queue, summary=summary)
         try:
             result = await self.result_of(handle)
@@ -383,7 +387,7 @@ class Deployment:
         return result if isinstance(result, Confirmed) else None
 
     async def _owe(self, owed: OwedUndo) -> None:
-        await record(RECORD_OWED, owed)
+        await record(RECORD_OWED, owed, f"{owed.node_id} has still to remove: {owed.what}")
 
     async def _undone(
         self, status: DeploymentStatus, error: ErrorReport | None

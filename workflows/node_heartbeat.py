@@ -8,6 +8,8 @@ false DOWN.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
@@ -35,6 +37,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.messages import NodeState
     from workflows.policies import (
         CONTROL,
+        LOOK_AGAIN,
         PROBE_AGAIN,
         PROBE_NODE,
         RECONCILE_AGAIN,
@@ -63,18 +66,18 @@ class NodeHeartbeat:
                 await self._wait_for_hello()
                 continue
             await self._set(NodeStatus.UP, "", figures)
-            await self._reconcile()
-            await self._watch()
+            look_again = await self._reconcile()
+            await self._watch(LOOK_AGAIN if look_again else RECONCILE_AGAIN)
         await workflow.wait_condition(workflow.all_handlers_finished)
         workflow.continue_as_new(NodeState(info=self._info, status=self._status))
 
-    @workflow.signal
+    @workflow.signal(description="Sent by the node's worker when it starts")
     def hello(self, info: NodeInfo) -> None:
         """A worker of this node has just started."""
         self._info = info
         self._hello = True
 
-    @workflow.query
+    @workflow.query(description="UP or DOWN")
     def status(self) -> NodeStatus:
         return self._status
 
@@ -86,7 +89,7 @@ class NodeHeartbeat:
         except ActivityError:
             return None
 
-    async def _watch(self) -> None:
+    async def _watch(self, longest: timedelta) -> None:
         """Follow the node until something changes; says DOWN when it went."""
         watch = begin(
             WATCH,
@@ -96,9 +99,7 @@ class NodeHeartbeat:
             summary=f"watch {self._info.node_id}",
         )
         try:
-            await workflow.wait_condition(
-                lambda: watch.done() or self._hello, timeout=RECONCILE_AGAIN
-            )
+            await workflow.wait_condition(lambda: watch.done() or self._hello, timeout=longest)
         except TimeoutError:
             workflow.logger.debug("time to reconcile again")
         if not watch.done():
@@ -126,7 +127,8 @@ class NodeHeartbeat:
 
     async def _set(self, status: NodeStatus, reason: str, figures: Figures | None = None) -> None:
         self._status = status
-        workflow.set_current_details(f"**{status}** {reason}")
+        said = f": {reason}" if reason else ""
+        workflow.set_current_details(f"**{status}** at {workflow.now():%F %T} UTC{said}")
         await record(
             RECORD_NODE,
             NodeRecord(
@@ -137,10 +139,11 @@ class NodeHeartbeat:
                 reason=reason,
                 figures=figures,
             ),
+            f"{self._info.node_id} is {status}",
         )
 
-    async def _reconcile(self) -> None:
-        """Make the node match the records. What cannot be done now is found again the next time."""
+    async def _reconcile(self) -> bool:
+        """Make the node match the records; whether it has to be looked at again soon."""
         try:
             seen = await begin(
                 INVENTORY, self._info, UNDO, queue=self._queue(), summary="what is there?"
@@ -163,6 +166,8 @@ class NodeHeartbeat:
                 )
         except ActivityError:
             workflow.logger.warning("%s could not be reconciled now", self._info.node_id)
+            return True
+        return todo.look_again
 
     async def _remove_leftovers(self, todo: Reconciliation) -> None:
         for app_id in todo.remove_routes:

@@ -104,3 +104,4 @@ MAX_RUNNER_TRIES = 5
 FIRST_REQUEST = timedelta(seconds=10)
 PROBE_AGAIN = timedelta(seconds=2)
 RECONCILE_AGAIN = timedelta(minutes=5)
+LOOK_AGAIN = timedelta(seconds=5)

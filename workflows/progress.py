@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from temporalio import workflow
+from temporalio.common import SearchAttributeUpdate
 
 with workflow.unsafe.imports_passed_through():
     from activities.contracts import (
@@ -18,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from ops.errors import ErrorReport
     from workflows.calls import record
-    from workflows.policies import STAGE
+    from workflows.policies import NODE_ID, STAGE
 
 _MARKS = {
     StageStatus.RUNNING: "…",
@@ -40,6 +41,7 @@ class Timeline:
         self._stages: dict[Stage, StageRecord] = {}
         self._version = 0
         self._written = 0
+        self._news: list[str] = []
         self._closed = False
         self.status = DeploymentStatus.RUNNING
         self.commit: str | None = None
@@ -48,27 +50,31 @@ class Timeline:
         self._writer: asyncio.Task[None] | None = None
 
     def open(self) -> None:
-        self._changed()
+        self._changed("it runs")
         self._writer = asyncio.create_task(self._write_changes())
 
-    def begin(self, stage: Stage, host: str | None) -> None:
+    def begin(self, stage: Stage, node_id: str | None) -> None:
+        """A stage runs on a node, or on control. ``NodeId`` is the node that was at work last."""
         before = self._stages.get(stage)
         self._stages[stage] = StageRecord(
             name=stage,
             status=StageStatus.RUNNING,
             attempt=before.attempt + 1 if before else 1,
-            host=host,
+            host=node_id or "control",
             started_at=workflow.now(),
         )
-        workflow.upsert_search_attributes([STAGE.value_set(stage.value)])
-        self._changed()
+        attributes: list[SearchAttributeUpdate[str]] = [STAGE.value_set(stage.value)]
+        if node_id is not None:
+            attributes.append(NODE_ID.value_set(node_id))
+        workflow.upsert_search_attributes(attributes)
+        self._changed(f"{stage.value} {_MARKS[StageStatus.RUNNING]}")
 
     def end(self, stage: Stage, status: StageStatus, error: str | None = None) -> None:
         running = self._stages[stage]
         self._stages[stage] = running.model_copy(
             update={"status": status, "ended_at": workflow.now(), "error": error}
         )
-        self._changed()
+        self._changed(f"{stage.value} {_MARKS[status]}")
 
     def stages(self) -> list[StageRecord]:
         return [self._stages[name] for name in STAGE_ORDER if name in self._stages]
@@ -78,13 +84,14 @@ class Timeline:
     ) -> None:
         """Write how it ended and wait until that is recorded."""
         self.status, self.error, self.removed = status, error, removed
-        self._changed()
+        self._changed(status.value)
         self._closed = True
         if self._writer is not None:
             await self._writer
 
-    def _changed(self) -> None:
+    def _changed(self, news: str) -> None:
         self._version += 1
+        self._news.append(news)
         workflow.set_current_details(self._details())
 
     def _details(self) -> str:
@@ -103,6 +110,7 @@ class Timeline:
         while True:
             await workflow.wait_condition(lambda: self._written < self._version)
             version, closed = self._version, self._closed
+            news, self._news = self._news, []
             await record(
                 RECORD_PROGRESS,
                 Progress(
@@ -115,6 +123,7 @@ class Timeline:
                     removed=self.removed,
                     ended_at=workflow.now() if self.status.ended else None,
                 ),
+                ", ".join(news),
             )
             self._written = version
             if closed and version == self._version:

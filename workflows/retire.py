@@ -68,7 +68,9 @@ async def _old_containers(plan: Plan, keep: str | None, node_id: str) -> list[st
 
 async def _old_images(plan: Plan, node_id: str) -> list[str]:
     prunable = await record(
-        TAKE_PRUNABLE, PrunableInput(app_id=plan.app_id, keep=plan.keep_releases)
+        TAKE_PRUNABLE,
+        PrunableInput(app_id=plan.app_id, keep=plan.keep_releases),
+        f"images beyond the last {plan.keep_releases} releases",
     )
     gone: list[str] = []
     for digest in prunable.digests:

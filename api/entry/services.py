@@ -68,7 +68,7 @@ class Services:
     async def reach_temporal(self, runtime: Runtime | None = None) -> None:
         """Waits for Temporal for as long as it takes; later outages are the client's own matter."""
         self.temporal_client = await connect(
-            self.settings, runtime=runtime, interceptors=interceptors()
+            self.settings, process="entry", runtime=runtime, interceptors=interceptors()
         )
 
     async def close(self) -> None:

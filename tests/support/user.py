@@ -50,6 +50,7 @@ class User:
             user = cls(settings, home, api, made["id"])
             await user._add_key()
             yield user
+            await user._delete_apps()
 
     async def _add_key(self) -> None:
         key = self.home / "id"
@@ -61,6 +62,11 @@ class User:
             ),
             201,
         )
+
+    async def _delete_apps(self) -> None:
+        """What a test made is removed with it; how a deletion ends is a test of its own."""
+        for app in ok(await self.api.get("/api/apps")):
+            await self.api.delete(f"/api/apps/{app['id']}")
 
     async def app(self, files: dict[str, str | bytes], name: str = "shop") -> App:
         """A new app with these files pushed to its repository."""
