@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ops import cli_account, cli_apps, cli_deploy, cli_nodes
+from ops import cli_account, cli_apps, cli_bench, cli_deploy, cli_nodes
 from ops.cli_client import CliError
 from ops.cli_common import Choice
 from ops.cli_view import as_json, say_error
@@ -81,6 +81,7 @@ for _name, _command in _COMMANDS.items():
     app.command(_name)(_command)
 app.add_typer(cli_apps.env, name="env")
 app.add_typer(cli_account.ssh_keys, name="ssh-key")
+app.add_typer(cli_bench.bench, name="bench")
 
 if __name__ == "__main__":
     app()

@@ -15,15 +15,15 @@ import docker
 import httpx
 import psutil
 
+from ops.admin_api import AdminApi
 from ops.bench.bare import PORT, STEPS, BareScript, Timing
-from ops.bench.platform import PlatformSide, live_seconds, repository_of, stage_seconds
+from ops.bench.figures import live_seconds, repository_of, stage_seconds
 from ops.bench.project import Project
 from ops.settings import Settings
 
 ROUNDS = 7
 AT_ONCE = 10
 REQUESTS = 400
-AFTER_LIVE = ("soak", "retire")
 
 
 @dataclass
@@ -39,6 +39,7 @@ class Report:
     """All figures of one run. Times in seconds, memory in bytes of PSS by process."""
 
     cases: dict[str, Case] = field(default_factory=dict)
+    at_once: int = AT_ONCE
     ten_bare: float = 0.0
     ten_platform: float = 0.0
     direct_ms: float = 0.0
@@ -51,9 +52,9 @@ Say = Callable[[str], None]
 
 def run(settings: Settings, say: Say, *, rounds: int = ROUNDS, at_once: int = AT_ONCE) -> Report:
     """Runs everything once in turn; what it makes it removes."""
-    report = Report()
+    report = Report(at_once=at_once)
     report.memory = memory(settings)
-    side = PlatformSide(settings)
+    side = AdminApi(settings)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         project = Project(settings, work / "project")
@@ -82,7 +83,7 @@ def _cases(
     rounds: int,
     project: Project,
     bare: BareScript,
-    side: PlatformSide,
+    side: AdminApi,
     app_id: int,
     repository: str,
 ) -> None:
@@ -127,7 +128,7 @@ def _at_once(
     report: Report,
     settings: Settings,
     project: Project,
-    side: PlatformSide,
+    side: AdminApi,
     work: Path,
     count: int,
 ) -> None:

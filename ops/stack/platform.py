@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
-import importlib.util
 import logging
 import time
-from functools import partial
 
 from sqlmodel import select
 
@@ -16,14 +13,13 @@ from ops.db.session import Database
 from ops.db.tables import NodeRow
 from ops.errors import PlatformError
 from ops.settings import Settings
-from ops.stack import images, probes
+from ops.stack import images, probes, sample
 from ops.stack.probes import wait_ready
 from ops.stack.shell import tail_file
 from ops.stack.steps import Steps
 from ops.stack.supervisor import Supervisor
 
 NODE_SECONDS = 60
-SAMPLE_MODULE = "ops.stack.sample"
 
 
 def bring_up(settings: Settings, steps: Steps, supervisor: Supervisor) -> bool:
@@ -50,7 +46,8 @@ def bring_up(settings: Settings, steps: Steps, supervisor: Supervisor) -> bool:
     with steps.step("Nodes") as line:
         asyncio.run(_nodes_up(settings, supervisor))
         line.note(", ".join(node.node_id for node in settings.nodes))
-    _sample(settings, steps)
+    with steps.step("Sample app") as line:
+        line.note(sample.deploy_sample(settings))
     return new
 
 
@@ -75,11 +72,3 @@ async def _nodes_up(settings: Settings, supervisor: Supervisor) -> None:
             await asyncio.sleep(0.2)
     finally:
         await database.close()
-
-
-def _sample(settings: Settings, steps: Steps) -> None:
-    if importlib.util.find_spec(SAMPLE_MODULE) is None:
-        return
-    deploy_sample = partial(importlib.import_module(SAMPLE_MODULE).deploy_sample, settings)
-    with steps.step("Sample app") as line:
-        line.note(str(deploy_sample()))

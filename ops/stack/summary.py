@@ -6,14 +6,17 @@ from rich.console import Console
 from rich.table import Table
 
 from ops.settings import Settings, read_secret
+from ops.stack.sample import SAMPLE_URL_FILE
 
 
 def facts(settings: Settings) -> dict[str, str]:
     """Where things are; also what ``ops/up --json`` prints."""
     local = "http://127.0.0.1"
+    sample = settings.home / SAMPLE_URL_FILE
     return {
         "studio": settings.studio_url,
         "api": f"{settings.studio_url}/api/openapi.json",
+        "sample": sample.read_text() if sample.is_file() else "",
         "apps": settings.app_url(1, "name"),
         "temporal": f"{local}:{settings.ports.temporal_ui}",
         "prometheus": f"{local}:{settings.ports.prometheus}",
@@ -31,6 +34,7 @@ def show(settings: Settings, console: Console, *, admin_is_new: bool, seconds: f
     for title, key in [
         ("Studio", "studio"),
         ("API", "api"),
+        ("Sample app", "sample"),
         ("Apps", "apps"),
         ("Temporal UI", "temporal"),
         ("Prometheus", "prometheus"),

@@ -1,19 +1,19 @@
-"""The platform's side of the benchmark: over its public API, as any user."""
+"""The platform's own use of its public API, as the first administrator (sample app, benchmarks)."""
 
 from __future__ import annotations
 
 import time
-from datetime import datetime
 from typing import Any
 
 import httpx
 
+from ops.errors import PlatformError
 from ops.settings import Settings, read_secret
 
 ENDED = {"SUCCEEDED", "FAILED", "CANCELLED", "ROLLED_BACK"}
 
 
-class PlatformSide:
+class AdminApi:
     """Signed in as the first administrator."""
 
     def __init__(self, settings: Settings) -> None:
@@ -35,8 +35,13 @@ class PlatformSide:
         response.raise_for_status()
         return response.json()
 
-    def create(self, name: str) -> dict[str, Any]:
-        made: dict[str, Any] = self._ok(self.api.post("/api/apps", json={"name": name}))
+    def apps(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._ok(self.api.get("/api/apps"))
+        return found
+
+    def create(self, name: str, template: str | None = None) -> dict[str, Any]:
+        given = {"name": name, "template": template}
+        made: dict[str, Any] = self._ok(self.api.post("/api/apps", json=given))
         return made
 
     def delete(self, app_id: int) -> None:
@@ -52,32 +57,16 @@ class PlatformSide:
         return deployment_id
 
     def ended(self, deployment_id: int) -> dict[str, Any]:
+        """Wait until a deployment has ended; raises PlatformError unless it SUCCEEDED."""
         while True:
             found: dict[str, Any] = self._ok(self.api.get(f"/api/deployments/{deployment_id}"))
             if found["status"] in ENDED:
                 if found["status"] != "SUCCEEDED":
-                    raise RuntimeError(f"deployment {deployment_id} ended: {found}")
+                    error = found["error"] or {}
+                    raise PlatformError(
+                        f"deployment {deployment_id} ended {found['status']}: {error.get('what')}",
+                        hint=error.get("hint", ""),
+                        log_tail=error.get("log_tail"),
+                    )
                 return found
             time.sleep(0.05)
-
-
-def repository_of(app: dict[str, Any]) -> str:
-    """Name of an app's repository, from the address that people clone from."""
-    url: str = app["repo_ssh_url"]
-    return url.rpartition("/")[2].removesuffix(".git")
-
-
-def live_seconds(deployment: dict[str, Any]) -> float:
-    """From the request to the public URL answering from the new release."""
-    return _between(deployment["created_at"], deployment["live_at"])
-
-
-def stage_seconds(deployment: dict[str, Any]) -> dict[str, float]:
-    return {
-        stage["name"]: _between(stage["started_at"], stage["ended_at"])
-        for stage in deployment["stages"]
-    }
-
-
-def _between(start: str, end: str) -> float:
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()

@@ -1,0 +1,80 @@
+"""``studio bench``: figures side by side in one run, on the machine that the platform runs on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ops.cli_view import as_json
+from ops.settings import load_settings
+
+if TYPE_CHECKING:
+    from ops.bench.deploy import Report
+
+bench = typer.Typer(
+    no_args_is_help=True, help="Benchmarks; run as root where the platform runs, when it is idle."
+)
+
+AFTER_LIVE = ("soak", "retire")
+MEGABYTE = 1024 * 1024
+
+
+@bench.callback()
+def group() -> None:
+    """Benchmarks; run as root where the platform runs, when it is idle."""
+
+
+@bench.command("deploy")
+def bench_deploy(
+    rounds: Annotated[int, typer.Option(min=1, help="How often; medians are shown.")] = 7,
+    at_once: Annotated[int, typer.Option(min=1, help="New apps deployed at once.")] = 10,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """A bare script (clone, build, push, pull, run) beside the platform, a row per stage."""
+    # Only here: these need Docker and root, which the rest of the command line does not.
+    from ops.bench.deploy import run
+
+    console = Console(stderr=True)
+    with console.status("starting") as status:
+        report = run(load_settings(), status.update, rounds=rounds, at_once=at_once)
+    if json:
+        as_json(asdict(report))
+        return
+    show(report, Console())
+
+
+def show(report: Report, console: Console) -> None:
+    steps = Table("case", "step", "seconds (median)", title="Deployments")
+    for name, case in report.cases.items():
+        for stage, seconds in case.stages.items():
+            after = " (after it is live)" if stage in AFTER_LIVE else ""
+            steps.add_row("", stage + after, f"{seconds:.3f}")
+        steps.add_row(name, "up to live", f"{case.total:.3f}", style="bold", end_section=True)
+    console.print(steps)
+    totals = Table("figure", "bare script", "platform", "ratio", title="Side by side")
+    for what in ("one line changed", "nothing changed"):
+        bare, platform = report.cases[f"bare: {what}"], report.cases[f"platform: {what}"]
+        ratio = platform.total / bare.total
+        totals.add_row(what, f"{bare.total:.2f} s", f"{platform.total:.2f} s", f"{ratio:.2f}")
+    back = report.cases["platform: rollback"].total
+    totals.add_row("rollback", "", f"{back:.2f} s", "")
+    ratio = report.ten_platform / report.ten_bare
+    many = f"{report.at_once} apps: in a row / at once"
+    totals.add_row(many, f"{report.ten_bare:.2f} s", f"{report.ten_platform:.2f} s", f"{ratio:.2f}")
+    added = report.entry_ms - report.direct_ms
+    totals.add_row(
+        "request: direct / nginx and Traefik",
+        f"{report.direct_ms:.2f} ms",
+        f"{report.entry_ms:.2f} ms",
+        f"+{added:.2f} ms",
+    )
+    console.print(totals)
+    memory = Table("process", "PSS", title="Memory of the idle platform")
+    for name, used in report.memory.items():
+        memory.add_row(name, f"{used / MEGABYTE:.0f} MB")
+    memory.add_row("all", f"{sum(report.memory.values()) / MEGABYTE:.0f} MB", style="bold")
+    console.print(memory)
