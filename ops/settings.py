@@ -11,7 +11,7 @@ import os
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -304,7 +304,8 @@ def load_settings() -> Settings:
     """Settings of the platform that ``STUDIO_HOME`` names."""
     home = Path(os.environ.get("STUDIO_HOME", str(DEFAULT_HOME)))
     config = home / "config.env"
-    return Settings(_env_file=config if config.is_file() else None)  # type: ignore[call-arg]
+    source: dict[str, Any] = {"_env_file": config if config.is_file() else None}
+    return Settings(**source)
 
 
 def read_secret(settings: Settings, name: str) -> SecretStr:

@@ -10,12 +10,10 @@ import hypothesis
 import pytest
 import pytest_asyncio
 
-from tests.support.platform import TEST_ENVIRONMENT, Platform
+from tests.support.platform import Platform
 from tests.support.user import User
 
 ATTACH = os.environ.get("STUDIO_TEST_ATTACH") == "1"
-if not ATTACH:
-    os.environ.update(TEST_ENVIRONMENT)
 
 # Also imports Hypothesis early: when its plugin imports it at the very end of a run, Python 3.11's
 # parser fails in pytest's assertion rewriting ("AST constructor recursion depth mismatch").
