@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import structlog
 from sqlmodel import col, select, update
 from temporalio import activity
 
@@ -46,6 +47,8 @@ from ops.db.tables import Deployment, OwedUndoRow
 from ops.errors import NotFound
 from ops.metrics import metrics
 
+log = structlog.get_logger()
+
 
 class Records(AppRecords):
     """Activities of the control worker over deployments and, inherited, over whole apps."""
@@ -79,7 +82,7 @@ class Records(AppRecords):
         """Writes a snapshot, unless a newer one is there or the deployment has ended."""
         ended = await self._write(progress)
         if ended is not None:
-            _count(ended, progress)
+            _tell(ended, progress)
 
     async def _write(self, progress: Progress) -> Deployment | None:
         """The deployment, when it was this snapshot that ended it."""
@@ -219,7 +222,20 @@ class Records(AppRecords):
             return Prunable(digests=digests)
 
 
-def _count(row: Deployment, progress: Progress) -> None:
+def _tell(row: Deployment, progress: Progress) -> None:
+    """How a deployment has ended, once, for the log and the figures."""
+    assert row.ended_at is not None
+    log.info(
+        "deployment.ended",
+        deployment_id=row.id,
+        app_id=row.app_id,
+        user_id=row.user_id,
+        kind=row.kind,
+        status=progress.status,
+        seconds=round((row.ended_at - row.created_at).total_seconds(), 2),
+        stage=progress.error.stage if progress.error else None,
+        error=progress.error.what if progress.error else None,
+    )
     metrics().deployment_ended(row.kind, progress.status)
     for stage in progress.stages:
         if stage.ended_at is not None:

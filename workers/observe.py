@@ -1,7 +1,9 @@
-"""What an operator sees of activities: their ids in each log line and span, one line per failure."""
+"""What an operator sees of activities: a line each with its ids, the ids in whatever is logged
+meanwhile and in the span, and a failure in a line of words."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import structlog
@@ -34,13 +36,17 @@ class _Activity(ActivityInboundInterceptor):
         if span.is_recording():
             span.set_attributes({name: str(value) for name, value in found.items()})
             span.set_attribute("attempt", activity.info().attempt)
+        started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(**found):
             try:
-                return await super().execute_activity(input)
+                result = await super().execute_activity(input)
             except ApplicationError as error:
                 if error.category is ApplicationErrorCategory.BENIGN:
                     _tell(error, span)
                 raise
+            if not activity.info().is_local:
+                log.info("activity.done", ms=round((time.perf_counter() - started) * 1000))
+            return result
 
 
 def ids_of(given: object) -> dict[str, int | str]:
