@@ -44,6 +44,12 @@ class Tool(BaseModel):
         return MODULES / self.name
 
     @property
+    def patch(self) -> Path | None:
+        """What is changed of the module before it is built; most are built as they are."""
+        path = self.folder / "module.patch"
+        return path if path.is_file() else None
+
+    @property
     def version(self) -> str:
         """The version that go.mod pins."""
         text = (self.folder / "go.mod").read_text()
@@ -121,7 +127,7 @@ def ensure_tool(settings: Settings, tool: Tool, step: Step) -> Installed:
 
 def _home(settings: Settings, tool: Tool) -> Path:
     sources = [tool.folder / name for name in ("go.mod", "go.sum", "main.go")]
-    key = file_fingerprint(*sources)[:12]
+    key = file_fingerprint(*sources, *([tool.patch] if tool.patch else []))[:12]
     return settings.cache / "tools" / f"{tool.name}-{tool.version}-{key}"
 
 
@@ -154,11 +160,11 @@ def _build(settings: Settings, tool: Tool, home: Path, step: Step) -> None:
     environment["PATH"] = f"{go.parent}:{environment['PATH']}"
     stamps = " ".join(f"-X {stamp.format(version=tool.version)}" for stamp in tool.stamps)
     hint = "the Go module proxy must be reachable; see `go env GOPROXY`"
-    flags = ["-tags", tool.tags, "-ldflags", f"-s -w {stamps}".strip()]
-
     step.progress(0, 1, "fetching modules")
+    patched = _patched(go, tool, draft / "source", environment, hint) if tool.patch else []
+    flags = [*patched, "-tags", tool.tags, "-ldflags", f"-s -w {stamps}".strip()]
     listing = run(
-        [go, "list", "-deps", "-tags", tool.tags, tool.package],
+        [go, "list", "-deps", *patched, "-tags", tool.tags, tool.package],
         cwd=tool.folder,
         env=environment,
         timeout=1800,
@@ -184,8 +190,29 @@ def _build(settings: Settings, tool: Tool, home: Path, step: Step) -> None:
         ).strip()
         for name in tool.assets:
             _copy_readable(Path(source) / name, draft / "share" / name)
+    shutil.rmtree(draft / "source", ignore_errors=True)
     shutil.rmtree(home, ignore_errors=True)
     draft.rename(home)
+
+
+def _patched(
+    go: Path, tool: Tool, folder: Path, environment: dict[str, str], hint: str
+) -> list[str]:
+    """Flags that build with a changed copy of the tool's module, which is laid out in ``folder``."""
+    folder.mkdir()
+    module = folder / "module"
+
+    def ask(*arguments: str | Path, cwd: Path = tool.folder) -> str:
+        return run([go, *arguments], cwd=cwd, env=environment, timeout=1800, hint=hint).strip()
+
+    ask("mod", "download", tool.module)
+    _copy_readable(Path(ask("list", "-m", "-f", "{{.Dir}}", tool.module)), module)
+    assert tool.patch is not None
+    run(["git", "apply", tool.patch], cwd=module, env=environment)
+    for name in ("go.mod", "go.sum"):
+        shutil.copyfile(tool.folder / name, folder / name)
+    ask("mod", "edit", f"-replace={tool.module}={module}", folder / "go.mod")
+    return [f"-modfile={folder / 'go.mod'}"]
 
 
 def _copy_readable(source: Path, target: Path) -> None:
