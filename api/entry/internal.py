@@ -11,6 +11,8 @@ from ops.db.serving import where_served
 
 router = APIRouter(prefix="/internal", include_in_schema=False)
 
+LARGEST_ID = 2**53
+
 
 def upstream(node_id: str) -> str:
     """Name of the nginx group that holds the node's gateway."""
@@ -20,14 +22,14 @@ def upstream(node_id: str) -> str:
 @router.get("/route")
 async def route(
     use: Use,
-    slug: Annotated[str | None, Query(max_length=63)] = None,
-    app_id: Annotated[int | None, Query(ge=1, le=2**53)] = None,
+    slug: Annotated[str | None, Query()] = None,
+    app_id: Annotated[int | None, Query()] = None,
 ) -> Response:
     """204 with where the app is served, 403 when it is not: nginx knows no other refusal.
 
     While the records are away this is a 503, and nginx goes on with the answer that it has.
     """
-    if (slug is None) == (app_id is None):
+    if (slug is None) == (app_id is None) or not 0 < (app_id or 1) <= LARGEST_ID:
         return Response(status_code=403)
     async with use.database.session() as session:
         found = await where_served(session, slug=slug, app_id=app_id)
