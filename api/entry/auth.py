@@ -50,9 +50,19 @@ def _attempt_keys(email: str, address: str) -> dict[str, int]:
     return {hashlib.sha256(part.encode()).hexdigest(): times for part, times in parts.items()}
 
 
-async def _check_attempts(use: Services, keys: dict[str, int]) -> None:
-    """Raises LimitReached when one of ``keys`` failed too often within the window."""
-    window = timedelta(seconds=use.settings.sign_in_window_seconds)
+async def _begin_attempt(use: Services, keys: dict[str, int]) -> list[int]:
+    """Counts an attempt before its password is looked at; answers the ids of what was written.
+
+    Many at once would otherwise all find that nobody has failed yet. Raises LimitReached when one
+    of ``keys`` was used too often within the window; the refused attempt itself does not count.
+    """
+    settings = use.settings
+    window = timedelta(seconds=settings.sign_in_window_seconds)
+    rows = [SignInAttempt(key=key) for key in keys]
+    async with use.database.session() as session:
+        await session.exec(delete(SignInAttempt).where(col(SignInAttempt.at) < now() - window))
+        session.add_all(rows)
+    begun = [row.id for row in rows if row.id is not None]
     counting = (
         select(SignInAttempt.key, func.count())
         .where(col(SignInAttempt.key).in_(keys), SignInAttempt.at > now() - window)
@@ -60,16 +70,27 @@ async def _check_attempts(use: Services, keys: dict[str, int]) -> None:
     )
     async with use.database.session() as session:
         counts = (await session.exec(counting)).all()
-    if any(count >= use.settings.sign_in_attempts * keys[key] for key, count in counts):
-        minutes = max(1, use.settings.sign_in_window_seconds // 60)
+    if any(count > settings.sign_in_attempts * keys[key] for key, count in counts):
+        await _forget_attempt(use, begun)
+        minutes = max(1, settings.sign_in_window_seconds // 60)
         raise LimitReached("too many attempts to sign in", hint=f"try again in {minutes} minutes")
+    return begun
 
 
-async def _note_failure(use: Services, keys: dict[str, int]) -> None:
-    window = timedelta(seconds=use.settings.sign_in_window_seconds)
+async def _forget_attempt(use: Services, begun: list[int]) -> None:
     async with use.database.session() as session:
-        session.add_all([SignInAttempt(key=key) for key in keys])
-        await session.exec(delete(SignInAttempt).where(col(SignInAttempt.at) < now() - window))
+        await session.exec(delete(SignInAttempt).where(col(SignInAttempt.id).in_(begun)))
+
+
+async def _registered(use: Services, email: str) -> User | None:
+    """The person of exactly this address.
+
+    The database's collation also finds ``ádmin@…`` for ``admin@…``: every such spelling would have
+    a limit of its own for guessing one person's password.
+    """
+    async with use.database.session() as session:
+        user = (await session.exec(select(User).where(User.email == email))).first()
+    return user if user is not None and user.email == email else None
 
 
 @router.post(
@@ -94,14 +115,12 @@ async def login(body: Login, request: Request, response: Response, use: Use) -> 
     """A session: its token, and the same one as a cookie for browsers."""
     _refuse_foreign_pages(request, use.settings)
     email = body.email.strip().lower()
-    keys = _attempt_keys(email, client_address(request))
-    await _check_attempts(use, keys)
-    async with use.database.session() as session:
-        user = (await session.exec(select(User).where(User.email == email))).first()
+    begun = await _begin_attempt(use, _attempt_keys(email, client_address(request)))
+    user = await _registered(use, email)
     hashed = user.password_hash if user else None
     if not await use.passwords.verify(body.password.get_secret_value(), hashed) or user is None:
-        await _note_failure(use, keys)
         raise Unauthorized("email or password is wrong")
+    await _forget_attempt(use, begun)
     assert user.id is not None
     token = _new_token()
     lifetime = timedelta(days=use.settings.session_days)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx
+import pytest
 
 from tests.support.platform import Platform
 from tests.support.user import PASSWORD, User, ok
@@ -60,6 +63,45 @@ async def test_sign_in_attempts_are_limited(platform: Platform) -> None:
         assert codes[0] == 401
         assert codes[-1] == 429
         assert (await anyone.post("/api/auth/login", json=given)).status_code == 429
+
+
+async def test_attempts_made_at_once_do_not_pass_the_limit_together(platform: Platform) -> None:
+    given = {"email": "hurried@tests.example", "password": PASSWORD}
+    limit = platform.settings.sign_in_attempts
+    async with visitor(platform) as anyone:
+        await anyone.post("/api/auth/register", json=given)
+        answers = await asyncio.gather(
+            *(
+                anyone.post(
+                    "/api/auth/login",
+                    json=given | {"password": f"guess number {number}"},
+                    # What a client says of its address makes it nobody else.
+                    headers={"X-Real-IP": f"192.0.2.{number}", "X-Forwarded-For": "192.0.2.1"},
+                )
+                for number in range(2 * limit)
+            )
+        )
+    codes = [answer.status_code for answer in answers]
+    assert codes.count(401) <= limit
+    assert codes.count(401) + codes.count(429) == len(codes)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["\u00e1da", "\uff41da", "\x01ada", "ad\u200ba", "ada\u0301"],
+    ids=["accent", "wide", "control", "invisible", "combining"],
+)
+async def test_an_address_has_one_spelling_to_sign_in_with(
+    platform: Platform, spelling: str
+) -> None:
+    """The records' collation takes these for the same: each would have a limit of its own."""
+    given = {"email": "ada@spellings.example", "password": PASSWORD}
+    async with visitor(platform) as anyone:
+        await anyone.post("/api/auth/register", json=given)
+        other = given | {"email": f"{spelling}@spellings.example"}
+        assert (await anyone.post("/api/auth/login", json=other)).status_code == 401
+        upper = given | {"email": "ADA@Spellings.example"}
+        assert (await anyone.post("/api/auth/login", json=upper)).status_code == 200
 
 
 async def test_a_cookie_writes_only_from_the_studios_own_origin(platform: Platform) -> None:
