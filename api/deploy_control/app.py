@@ -39,7 +39,8 @@ def create_app(
         yield
         await agents.aclose()
 
-    app = FastAPI(title="Fun AI Studio: deploy control", lifespan=lifespan)
+    # No description of itself: `ADD http://…` of a build can read whatever needs no token here.
+    app = FastAPI(title="Fun AI Studio: deploy control", lifespan=lifespan, openapi_url=None)
     app.state.callers = callers
     app.state.state = State(
         settings=settings,
