@@ -128,6 +128,7 @@ def temporal(settings: Settings, binary: Path) -> Program:
             "--sqlite-pragma=synchronous=normal",
             f"--namespace={settings.temporal_namespace}",
             "--log-level=warn",
+            "--log-format=json",
             *(f"--search-attribute={attribute}" for attribute in attributes),
         ),
         user=server_user(settings),

@@ -5,6 +5,8 @@ import (
 	"context"
 	"flag"
 	"log"
+	"log/slog"
+	"os"
 	"os/signal"
 	"syscall"
 
@@ -19,8 +21,11 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 
+	// Below errors it logs each connection, and what it answered to commands that failed: people's data.
+	errors := &slog.HandlerOptions{Level: slog.LevelError}
 	server, err := ferretdb.New(&ferretdb.Config{
 		Listener:      ferretdb.ListenerConfig{TCP: *listen},
+		Logger:        slog.New(slog.NewJSONHandler(os.Stderr, errors)),
 		Handler:       "postgresql",
 		PostgreSQLURL: *postgres,
 	})
