@@ -103,6 +103,21 @@ async def test_a_deployment_that_the_sweep_took_up_is_in_the_trace_of_its_reques
     }
 
 
+async def test_a_killed_control_goes_on_in_the_same_trace(
+    platform: Platform, user: User, traces: Traces
+) -> None:
+    app = await user.app(apps.slow_build(5))
+    deployment_id = await app.deploy()
+    await app.at_stage(deployment_id, "build")
+    before = platform.kill("control")
+    assert (await app.ended(deployment_id))["status"] == "SUCCEEDED"
+    trace = await traces.whole(deployment_id)
+    assert [span.name for span in trace.roots()] == [API_SPAN]
+    control = {s.process for s in trace.spans if s.service == f"{traces.platform}-control"}
+    assert before in control
+    assert len(control) == 2
+
+
 async def test_nobody_chooses_the_trace_of_a_request(
     platform: Platform, user: User, traces: Traces
 ) -> None:

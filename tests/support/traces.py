@@ -19,6 +19,7 @@ class Span:
     span_id: str
     parent_id: str | None
     service: str
+    process: int
     status: str
     attributes: dict[str, Any]
 
@@ -31,6 +32,7 @@ class Span:
             span_id=given["context"]["span_id"],
             parent_id=given["parent_id"],
             service=given["resource"]["attributes"]["service.name"],
+            process=given["resource"]["attributes"]["process.pid"],
             status=given["status"]["status_code"],
             attributes=given["attributes"],
         )
