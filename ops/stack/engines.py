@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from ipaddress import IPv4Network
 
@@ -16,6 +17,7 @@ from ops.stack.network import default_mtu, set_sysctl
 from ops.stack.supervisor import ALIVE, Supervisor
 
 PLATFORM_LABEL = "studio.platform"
+AT_ONCE = 8
 
 
 def owns_engine(settings: Settings, supervisor: Supervisor) -> bool:
@@ -116,14 +118,15 @@ def _mine(settings: Settings) -> dict[str, str | list[str] | bool]:
 
 
 def _each_container(settings: Settings, *, remove: bool) -> int:
+    """The engine takes some tenths of a second for each, so they are ended side by side."""
     engine = client(settings)
     try:
         found = engine.containers.list(all=remove, filters=_mine(settings), ignore_removed=True)
-        for container in found:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
             if remove:
-                container.remove(force=True, v=True)
+                list(pool.map(lambda container: container.remove(force=True, v=True), found))
             else:
-                container.stop(timeout=2)
+                list(pool.map(lambda container: container.stop(timeout=2), found))
         return len(found)
     finally:
         engine.close()
