@@ -19,7 +19,7 @@ from activities.build_command import (
 )
 from activities.build_failure import explain
 from activities.build_folder import BuildFolder, local_image
-from activities.child import end, kill_predecessor, spawn
+from activities.child import end, kill_group, kill_predecessor, spawn
 from activities.contracts import (
     BUILD,
     DISCARD_BUILD,
@@ -32,10 +32,11 @@ from activities.contracts import (
     PushInput,
     PushResult,
 )
+from activities.disk import until_low
 from activities.dockerfile import base_images
 from activities.engine import Engine, Login
 from activities.orphans import kill_orphans
-from activities.source import Cloned, Source, environment_id
+from activities.source import MEGABYTE, Cloned, Source, environment_id
 from activities.threads import Stop, in_stoppable_thread
 from ops.errors import BuildFailed, PlatformError, SourceError
 from ops.logship import LogShipper
@@ -142,6 +143,7 @@ class Build:
                 cwd=folder.recipe,
                 pid_file=folder.pid_file,
             )
+            filling = asyncio.create_task(self._end_when_disk_is_low(process.pid))
             try:
                 async with asyncio.timeout(self._settings.build_seconds):
                     async for line in _lines(process):
@@ -155,10 +157,22 @@ class Build:
                     log_tail=list(tail),
                 ) from None
             finally:
+                filling.cancel()
                 # Before the shipper's last words: they may take a while, the kill may not.
                 await end(process, folder.pid_file)
+        if filling.done() and not filling.cancelled():
+            raise BuildFailed(
+                "the runner's disk is nearly full, and the build was ended",
+                hint="does a step write very much? if not, tell an administrator",
+                log_tail=list(tail),
+            )
         if code != 0:
             raise await self._failure(list(tail))
+
+    async def _end_when_disk_is_low(self, pid: int) -> None:
+        """A step may write as much as it likes; the platform's own records are on this disk too."""
+        await until_low(self._settings.data, self._settings.disk_floor_mb)
+        kill_group(pid)
 
     async def _mount_bases(
         self, given: BuildInput, folder: BuildFolder, secrets: BuildSecrets
@@ -184,6 +198,12 @@ class Build:
 
     def _keep(self, deployment_id: int, folder: BuildFolder) -> str:
         image_id = folder.image_id.read_text().strip()
+        size = self._engine.size(image_id) // MEGABYTE
+        if size > self._settings.image_mb:
+            raise BuildFailed(
+                f"the image has {size} MB; up to {self._settings.image_mb} MB are possible",
+                hint="what is large in it? a second stage can copy only what the app needs",
+            )
         repository, _, tag = local_image(self._settings, self._node_id, deployment_id).rpartition(
             ":"
         )

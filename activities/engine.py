@@ -58,6 +58,11 @@ class Engine:
         found = self._inspect(image) or {}
         return [*(found.get("RepoTags") or []), *(found.get("RepoDigests") or [])]
 
+    def size(self, image_id: str) -> int:
+        """Bytes of a local image with everything below it; 0 when it is gone."""
+        found = self._inspect(image_id) or {}
+        return int(found.get("Size") or 0)
+
     def tag(self, image_id: str, repository: str, tag: str) -> None:
         """Raises BuildFailed when the image is gone."""
         try:

@@ -107,6 +107,7 @@ class Settings(BaseSettings):
     build_pids: int = 2048
     build_cache_mb: int = 10240
     build_seconds: float = 900
+    image_mb: int = 4096
     log_bytes: int = 20 * 1024 * 1024
     source_mb: int = 500
     health_seconds: float = 60
@@ -115,6 +116,7 @@ class Settings(BaseSettings):
     app_memory_mb: int = 512
     app_cpus: float = 1.0
     app_pids: int = 256
+    app_disk_mb: int = 1024
     max_apps: int = 10
     max_live: int = 3
     disk_floor_mb: int = 2048

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +40,7 @@ class Role:
     held: Activities = ()
     held_slots: int = 0
     server: HttpServer | None = None
+    watch: Callable[[], Coroutine[Any, Any, None]] | None = None
 
 
 def build_role(settings: Settings, node: Node, client: Client) -> Role:
@@ -79,6 +80,7 @@ def _runner(settings: Settings, node: Node, client: Client, control: NodeClient)
 def _runtime(settings: Settings, node: Node, control: NodeClient) -> Role:
     from activities.containers import Containers
     from activities.health import Health
+    from activities.layers import Layers
     from activities.routes import Routes
     from api.runtime_agent import create_app
 
@@ -107,6 +109,7 @@ def _runtime(settings: Settings, node: Node, control: NodeClient) -> Role:
             routes.remove_route,
         ],
         server=HttpServer(create_app(settings, containers), "127.0.0.1", node.agent_port),
+        watch=Layers(settings, node.node_id, containers).watch,
     )
 
 
@@ -145,11 +148,14 @@ async def run(settings: Settings, node: Node) -> None:
         )
     await say_hello(client, node.node_id, NodeRole(node.role))
     servers = [role.server.run(stop)] if role.server else []
-    reporting = asyncio.create_task(report_process())
+    beside = [asyncio.create_task(report_process())]
+    if role.watch:
+        beside.append(asyncio.create_task(role.watch()))
     try:
         await asyncio.gather(run_workers(workers, stop), *servers)
     finally:
-        reporting.cancel()
+        for task in beside:
+            task.cancel()
 
 
 def main() -> None:

@@ -195,6 +195,7 @@ def _gitea(settings: Settings, assets: Path | None) -> None:
         ssh_host=settings.git_ssh_host,
         ssh_listen=programs.ssh_listen(settings),
         ssh_port=settings.ports.gitea_ssh,
+        largest_push=settings.source_mb * 1024 * 1024,
     )
     write(settings.etc / "gitea.ini", text, mode=0o640, owner=(0, owner(user)[1]))
 

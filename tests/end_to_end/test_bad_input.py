@@ -119,6 +119,18 @@ async def test_from_another_users_image_is_refused(
     assert "secret recipe" not in await mine.log(ended["id"])
 
 
+async def test_an_image_as_large_as_a_disk_is_refused(user: User, platform: Platform) -> None:
+    limit = platform.settings.image_mb
+    if limit > 1024:
+        pytest.skip("the limit of this platform is too large to try")
+    fill = f"RUN head -c {limit}M /dev/zero > /filler\n"
+    app = await user.app({"Dockerfile": f"FROM node:24-bookworm-slim\n{fill}"})
+    ended = await app.deployed()
+    assert ended["status"] == "FAILED", ended
+    assert ended["error"]["stage"] == "build"
+    assert f"up to {limit} MB" in ended["error"]["what"]
+
+
 async def test_two_deployments_at_the_same_instant_are_one(user: User) -> None:
     app = await user.app(apps.hello())
     answers = await asyncio.gather(*(app.ask("deployments") for _ in range(5)))

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 from pymongo import AsyncMongoClient
@@ -130,6 +131,26 @@ def test_an_app_runs_without_rights_and_under_limits(probes: tuple[Probe, Probe]
     assert not found["Mounts"]
     assert not any(found["NetworkSettings"]["Ports"].values())
     assert (host["PidMode"], host["IpcMode"], host["UTSMode"]) == ("", "private", "")
+
+
+async def test_an_app_that_fills_the_disk_starts_anew_without_what_it_wrote(
+    platform: Platform, probes: tuple[Probe, Probe]
+) -> None:
+    probe = probes[1]
+    before = probe.container["Id"]
+    await probe.fill(platform.settings.app_disk_mb + 16)
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                about = await probe.about()
+                if not about["filled"]:
+                    break
+            except (httpx.HTTPError, ValueError):
+                pass
+            await asyncio.sleep(0.5)
+    assert probe.container["Id"] != before
+    log = platform.settings.data / "control" / "logs" / f"{probe.release_id}.jsonl"
+    assert "to its container's own disk" in log.read_text()
 
 
 async def database(probe: Probe) -> AsyncMongoClient[dict[str, Any]]:

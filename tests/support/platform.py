@@ -24,6 +24,8 @@ TEST_ENVIRONMENT = {
     "STUDIO_HEALTH_SECONDS": "12",
     "STUDIO_MAX_APPS": "50",
     "STUDIO_MAX_LIVE": "50",
+    "STUDIO_APP_DISK_MB": "128",
+    "STUDIO_IMAGE_MB": "700",
     "STUDIO_SIGN_IN_ATTEMPTS": "5",
     "STUDIO_TRACE_FILE": "/var/lib/fun-ai-studio-test/traces.jsonl",
 }

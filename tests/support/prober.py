@@ -6,8 +6,8 @@ import asyncio
 import json
 import re
 import secrets
-import tempfile
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,18 +39,23 @@ function look([host, port]) {
 SERVER = (
     LOOK
     + """
-const http = require("http"), os = require("os");
+const fs = require("fs"), http = require("http"), os = require("os");
 
 http.createServer(async (req, res) => {
   if (req.method === "POST") {
     let body = "";
     for await (const chunk of req) body += chunk;
+    if (req.url.startsWith("/fill/")) {
+      const megabyte = Buffer.alloc(1 << 20, 1);
+      for (let i = 0; i < Number(body); i++) fs.appendFileSync("filler", megabyte);
+      return res.end(JSON.stringify(fs.statSync("filler").size));
+    }
     return res.end(JSON.stringify(await Promise.all(JSON.parse(body).map(look))));
   }
   const query = new URL(req.url, "http://app").searchParams;
   for (const header of query.getAll("header")) res.setHeader(...header.split(": "));
   res.end(JSON.stringify({
-    url: req.url, headers: req.headers, interfaces: os.networkInterfaces(),
+    filled: fs.existsSync("filler"), url: req.url, headers: req.headers, interfaces: os.networkInterfaces(),
     database: process.env.MONGODB_URI,
   }));
 }).listen(process.env.PORT);
@@ -80,13 +85,14 @@ class Probe:
     release_id: int
 
     @classmethod
-    async def deployed(cls, settings: Settings) -> Probe:
-        with tempfile.TemporaryDirectory() as home:
-            async with User.registered(settings, Path(home)) as user:
-                app = await user.app(node_app(SERVER), name="probe")
-                release = await app.deployed()
-                assert release["status"] == "SUCCEEDED", release
-                return cls(settings, user.id, app.id, app.slug, release["id"])
+    @asynccontextmanager
+    async def deployed(cls, settings: Settings, home: Path) -> AsyncIterator[Probe]:
+        """Live within the block."""
+        async with User.registered(settings, home) as user:
+            app = await user.app(node_app(SERVER), name="probe")
+            release = await app.deployed()
+            assert release["status"] == "SUCCEEDED", release
+            yield cls(settings, user.id, app.id, app.slug, release["id"])
 
     @property
     def host(self) -> str:
@@ -124,6 +130,12 @@ class Probe:
         async with self._visitor() as visitor:
             answer = await visitor.post("/", content=json.dumps(list(targets)))
         return {(host, port): what for host, port, what in answer.json()}
+
+    async def fill(self, megabytes: int) -> None:
+        """Has the app write so much to its own file system."""
+        async with self._visitor() as visitor:
+            answer = await visitor.post("/fill/", content=str(megabytes))
+        assert answer.json() >= megabytes << 20
 
     def _visitor(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import os
 import re
 import shlex
 import shutil
@@ -124,6 +125,20 @@ def test_two_platforms_share_no_port_and_no_path(tmp_path: Path) -> None:
     for program in all_programs(other):
         assert "/var/lib/fun-ai-studio" not in " ".join(program.command)
     assert files.build_engine_config(other, 1400)["cgroup-parent"] == "/studiotest-builds"
+
+
+def test_a_push_may_be_as_large_as_a_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(home=tmp_path, source_mb=7)
+    monkeypatch.setattr(files, "owner", lambda _: (os.getuid(), os.getgid()))
+    monkeypatch.setattr(files, "run", lambda *_, **__: "secret")
+    (settings.data / "gitea" / "secrets").mkdir(parents=True)
+    files._gitea(settings, None)
+    written = configparser.ConfigParser(interpolation=None)
+    written.read_string("[top]\n" + (settings.etc / "gitea.ini").read_text())
+    assert written["git.config"]["receive.maxInputSize"] == str(7 * 1024 * 1024)
+    assert (settings.etc / "gitea.ini").stat().st_mode & 0o777 == 0o640
 
 
 def test_nothing_but_the_entry_listens_on_every_address() -> None:
