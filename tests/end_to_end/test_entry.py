@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections import Counter
 from typing import Any
 from urllib.parse import urlencode
 
@@ -258,3 +260,21 @@ async def test_a_body_that_fills_the_memory_is_refused_before_it_is_read(
         method="POST",
     )
     assert answer.status == 413
+
+
+async def test_a_flood_of_sign_ins_is_cut_off_before_the_api(platform: Platform) -> None:
+    async def knock() -> RawAnswer:
+        return await send(platform.settings, "/api/auth/login", studio(platform), method="POST")
+
+    try:
+        answers = await asyncio.gather(*(knock() for _ in range(120)))
+    finally:
+        # The next test signs somebody in from the same address.
+        await asyncio.sleep(7)
+    codes = Counter(answer.status for answer in answers)
+    assert set(codes) == {422, 429}
+    assert codes[422] >= 60
+    refused = next(answer for answer in answers if answer.status == 429)
+    assert refused.header("Content-Type") == "application/problem+json"
+    assert json.loads(refused.body)["title"] == "Limit reached"
+    assert (await knock()).status == 422
