@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 
 import httpx
 import pytest
@@ -19,6 +20,11 @@ def visitor(platform: Platform, **headers: str) -> httpx.AsyncClient:
         timeout=30,
         trust_env=False,
     )
+
+
+def somebody() -> str:
+    """An address that no earlier run used up the attempts of."""
+    return f"u{secrets.token_hex(6)}@tests.example"
 
 
 async def test_without_a_token_nothing_is_shown(platform: Platform, user: User) -> None:
@@ -52,7 +58,7 @@ async def test_bad_registrations_say_which_field(platform: Platform) -> None:
 
 
 async def test_sign_in_attempts_are_limited(platform: Platform) -> None:
-    given = {"email": "guessed@tests.example", "password": PASSWORD}
+    given = {"email": somebody(), "password": PASSWORD}
     async with visitor(platform) as anyone:
         await anyone.post("/api/auth/register", json=given)
         wrong = given | {"password": "wrong wrong wrong"}
@@ -66,7 +72,7 @@ async def test_sign_in_attempts_are_limited(platform: Platform) -> None:
 
 
 async def test_attempts_made_at_once_do_not_pass_the_limit_together(platform: Platform) -> None:
-    given = {"email": "hurried@tests.example", "password": PASSWORD}
+    given = {"email": somebody(), "password": PASSWORD}
     limit = platform.settings.sign_in_attempts
     async with visitor(platform) as anyone:
         await anyone.post("/api/auth/register", json=given)
