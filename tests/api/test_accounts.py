@@ -7,7 +7,11 @@ import secrets
 
 import httpx
 import pytest
+import pytest_asyncio
+from sqlmodel import delete
 
+from ops.db.session import Database
+from ops.db.tables import SignInAttempt
 from tests.support.platform import Platform
 from tests.support.user import PASSWORD, User, ok
 
@@ -22,8 +26,16 @@ def visitor(platform: Platform, **headers: str) -> httpx.AsyncClient:
     )
 
 
+@pytest_asyncio.fixture(autouse=True)
+async def nobody_failed_yet(platform: Platform) -> None:
+    """All tests sign in from one address, which has a limit of its own over all accounts."""
+    database = Database.connect(platform.settings)
+    async with database.session() as session:
+        await session.exec(delete(SignInAttempt))
+    await database.close()
+
+
 def somebody() -> str:
-    """An address that no earlier run used up the attempts of."""
     return f"u{secrets.token_hex(6)}@tests.example"
 
 
