@@ -6,6 +6,7 @@ import fcntl
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from ops.errors import PlatformError
 from ops.settings import Settings
@@ -148,8 +149,8 @@ class Up:
 @contextmanager
 def lock(settings: Settings) -> Iterator[None]:
     """One ``ops/up`` or ``ops/down`` at a time."""
-    settings.home.mkdir(parents=True, exist_ok=True)
-    path = settings.home / ".lock"
+    # Not in the platform's own folder: a purge takes that away while it holds the lock.
+    path = Path("/run/lock") / f"fun-ai-studio-{settings.platform}.lock"
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
