@@ -122,11 +122,11 @@ class NodeActivities:
                 if (figures.disk_free < floor) != low:
                     return WatchEnd(reason="disk")
                 now = await in_thread(self.look)
-                if now == self._reconciled:
-                    changed_at = None
-                elif changed_at is None or now != last:
+                if now != last:
+                    # Also when it is back to what was reconciled: what came and went meanwhile
+                    # may be an app that has just gone live.
                     changed_at = time.monotonic()
-                elif time.monotonic() - changed_at >= SETTLE_SECONDS:
+                elif changed_at and time.monotonic() - changed_at >= SETTLE_SECONDS:
                     return WatchEnd(reason="changed")
                 last = now
                 await asyncio.wait([stopping], timeout=BEAT_SECONDS)
