@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
@@ -16,6 +18,16 @@ from workers.control_workflows import WORKFLOWS
 from workflows.policies import APP_ID, DEPLOYMENT_ID, NODE_ID, STAGE, USER_ID
 
 HISTORIES = Path(__file__).parent / "histories"
+IMPERSONAL = {"stackTrace": "", "identity": "recorder"}
+
+
+def impersonal(event: Any) -> Any:
+    """A history without the recording machine's paths, processes and name; no replay reads them."""
+    if isinstance(event, list):
+        return [impersonal(item) for item in event]
+    if isinstance(event, dict):
+        return {key: IMPERSONAL.get(key, impersonal(value)) for key, value in event.items()}
+    return event
 
 
 async def record(scenario: Scenario) -> None:
@@ -36,7 +48,7 @@ async def record(scenario: Scenario) -> None:
                 history = await handle.fetch_history()
                 runs += 1
                 path = HISTORIES / f"{scenario.__name__}.{found.id}.{runs}.json"
-                path.write_text(history.to_json())
+                path.write_text(json.dumps(impersonal(json.loads(history.to_json()))))
 
 
 async def main() -> None:
