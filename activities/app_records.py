@@ -6,17 +6,9 @@ from sqlmodel import col, delete, select
 from temporalio import activity
 
 from activities.boundary import reports_errors
-from activities.contracts import (
-    DELETE_APP_RECORDS,
-    LOAD_APP,
-    OPEN_REPAIR,
-    AppRef,
-    AppThings,
-    Confirmed,
-    DeploymentKind,
-    OpenedRepair,
-    Repair,
-)
+from activities.contracts.apps import DELETE_APP_RECORDS, LOAD_APP, AppRef, AppThings
+from activities.contracts.base import Confirmed, DeploymentKind
+from activities.contracts.nodes import OPEN_REPAIR, OpenedRepair, Repair
 from activities.rows import UNDER_WAY, get_app
 from ops.db.session import Database
 from ops.db.tables import App, Deployment, DeploymentStage

@@ -15,6 +15,7 @@ import httpx
 import structlog
 
 from activities.engine import Login
+from ops.plain_http import NO_CERTIFICATES
 from ops.settings import Settings
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
@@ -46,6 +47,7 @@ async def mount(
         base_url=f"http://{settings.registry}",
         timeout=TIMEOUT,
         trust_env=False,
+        verify=NO_CERTIFICATES,
         transport=transport,
     ) as http:
         for base, digest in bases:

@@ -54,8 +54,16 @@ async def heartbeating(every: float = HEARTBEAT_SECONDS) -> AsyncIterator[None]:
 
 async def _beat(every: float) -> None:
     while True:
-        activity.heartbeat()
+        # Not at once: most activities are short, and Temporal writes each heartbeat to its disk.
         await asyncio.sleep(every)
+        activity.heartbeat()
+
+
+async def all_ended(*calls: Awaitable[object]) -> None:
+    """Side by side, and to the end of each: only then the first error is raised."""
+    for result in await asyncio.gather(*calls, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
 
 
 async def in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -20,15 +20,14 @@ from activities.build_command import (
 from activities.build_failure import explain
 from activities.build_folder import BuildFolder, local_image
 from activities.child import end, kill_group, kill_predecessor, spawn
-from activities.contracts import (
+from activities.contracts.base import Confirmed, DeploymentRef
+from activities.contracts.runner import (
     BUILD,
     DISCARD_BUILD,
     PUSH,
     BuildInput,
     BuildResult,
     CloneInput,
-    Confirmed,
-    DeploymentRef,
     PushInput,
     PushResult,
 )

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from activities.build_folder import BuildFolder
 from activities.container_spec import Labels
-from activities.contracts import BuildInput
+from activities.contracts.runner import BuildInput
 from activities.dockerfile import ENV_ARG
 from activities.engine import Login
 from ops.settings import Settings

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from activities.contracts import StartInput
+from activities.contracts.runtime import StartInput
 from ops.settings import Node, Settings
 
 UNPRIVILEGED = "1000:1000"

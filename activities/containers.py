@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import docker
 from docker.errors import APIError, ImageNotFound, NotFound
 from temporalio import activity
 
@@ -22,26 +21,24 @@ from activities.container_spec import (
     free_address,
     image_name,
 )
-from activities.contracts import (
+from activities.contracts.base import Confirmed
+from activities.contracts.nodes import ContainerSeen
+from activities.contracts.runtime import (
     PRUNE_LOCAL,
     REMOVE_CONTAINER,
     RETIRE,
     START_CONTAINER,
-    Confirmed,
-    ContainerSeen,
     PruneLocalInput,
     RemoveInput,
     RetireInput,
     Started,
     StartInput,
 )
+from activities.docker_client import TIMEOUT, EngineClient
 from activities.routes import Routes
 from ops.errors import PlatformError, Unhealthy
 from ops.nodeclient import NodeClient
 from ops.settings import Node, Settings, read_secret
-
-DOCKER_TIMEOUT = 30
-"""Seconds without a byte from the engine after which a call counts as failed and is retried."""
 
 LOG_TAIL = 40
 
@@ -54,9 +51,7 @@ class Containers:
         self._node = node
         self._client = client
         self._routes = routes
-        self._api: Any = docker.APIClient(
-            base_url=f"unix://{settings.docker_socket}", timeout=DOCKER_TIMEOUT, version="auto"
-        )
+        self._api: Any = EngineClient(settings.docker_socket)
         self._creating = asyncio.Lock()
 
     @property
@@ -79,7 +74,7 @@ class Containers:
     def after_exit(self, container: str) -> dict[str, Any] | None:
         """Like ``inspect``, once the engine has noticed that the container's process ended."""
         with suppress(NotFound, APIError):
-            self._api.wait(self.full_name(container), timeout=DOCKER_TIMEOUT)
+            self._api.wait(self.full_name(container), timeout=TIMEOUT)
         return self.inspect(container)
 
     def log_tail(self, container: str) -> list[str]:
@@ -274,15 +269,30 @@ class Containers:
             return await in_thread(self._prune, given)
 
     def _prune(self, given: PruneLocalInput) -> Confirmed:
+        kept = {image_name(self._settings, given.repository, digest) for digest in given.keep}
         gone = []
-        for digest in given.remove:
+        for name in self._images(given.repository):
+            if name in kept:
+                continue
             try:
-                self._api.remove_image(image_name(self._settings, given.repository, digest))
+                self._api.remove_image(name)
             except ImageNotFound:
                 continue
             except APIError as error:
                 if error.status_code == 409:  # a container uses it
                     continue
                 raise
-            gone.append(f"image {given.repository}@{digest[:19]} on {self._node.node_id}")
+            short = name.partition("@")[2][:19]
+            gone.append(f"image {given.repository}@{short} on {self._node.node_id}")
         return Confirmed(gone=gone)
+
+    def _images(self, repository: str) -> list[str]:
+        """Names, with digests, of this platform's images of a repository (``*``: of all)."""
+        pattern = f"{self._settings.registry}/{self._settings.image_namespace}/{repository}"
+        found = self._api.images(filters={"reference": pattern})
+        return [name for image in found for name in image.get("RepoDigests") or []]
+
+    def repositories(self) -> list[str]:
+        """Repositories of which the engine has images."""
+        named = (name.partition("@")[0].rpartition("/")[2] for name in self._images("*"))
+        return sorted(set(named))

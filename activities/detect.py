@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from activities import dockerfile, node_app, python_app
-from activities.contracts import Recipe
+from activities.contracts.runner import Recipe
 from activities.manifest import DEFAULT_HEALTH_PATH, DEFAULT_PORT, FILE, Manifest, load
 from activities.tree import Tree
 from ops.errors import SourceError

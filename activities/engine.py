@@ -137,6 +137,14 @@ class Engine:
             raise PlatformError("the push ended without a digest")
         return digest
 
+    def cache_bytes(self) -> int:
+        """What the build cache takes up, with what images share of it."""
+        try:
+            records = self._api.df().get("BuildCache") or []
+        except (APIError, RequestException) as error:
+            raise _away(error) from None
+        return sum(int(record["Size"]) for record in records)
+
     def prune_cache(self, keep_bytes: int) -> int:
         """Removes the build cache that was unused for longest, beyond ``keep_bytes``."""
         try:
@@ -153,11 +161,6 @@ class Engine:
         except (APIError, RequestException) as error:
             raise _away(error) from None
         return found
-
-
-def prune_build_cache(settings: Settings) -> int:
-    """Keeps the build cache of a runner below its setting; how many bytes were freed."""
-    return Engine(settings).prune_cache(settings.build_cache_mb * 1024 * 1024)
 
 
 def _away(error: Exception) -> PlatformError:

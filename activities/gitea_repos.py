@@ -5,7 +5,8 @@ from __future__ import annotations
 from temporalio import activity
 
 from activities.boundary import reports_errors
-from activities.contracts import DELETE_REPOSITORY, AppThings, Confirmed
+from activities.contracts.apps import DELETE_REPOSITORY, AppThings
+from activities.contracts.base import Confirmed
 from ops.gitea import Gitea
 from ops.settings import Settings
 

@@ -12,12 +12,13 @@ from typing import Any
 
 import structlog
 from docker.errors import DockerException
-from requests.exceptions import RequestException
 
 from activities.boundary import in_thread
 from activities.containers import Containers
-from activities.contracts import ContainerSeen, RemoveInput
+from activities.contracts.nodes import ContainerSeen
+from activities.contracts.runtime import RemoveInput
 from activities.disk import written
+from ops.errors import PlatformError
 from ops.logship import LogShipper
 from ops.settings import Settings
 
@@ -47,7 +48,7 @@ class Layers:
         while True:
             try:
                 await self.check()
-            except (DockerException, RequestException) as error:
+            except (PlatformError, DockerException) as error:
                 log.info("layers.engine_away", error=str(error)[:200])
             except Exception:
                 # Whatever it is: a watch that ended would leave the disk to everybody.

@@ -1,10 +1,13 @@
-"""Which TCP ports a container's processes listen on, read from the kernel (proc(5), net/tcp)."""
+"""Who listens and who is connected over TCP, read from the kernel (proc(5), net/tcp)."""
 
 from __future__ import annotations
 
+import sys
+from ipaddress import IPv4Address
 from pathlib import Path
 
 LISTEN = "0A"
+ESTABLISHED = "01"
 
 
 def parse_listening(table: str) -> set[int]:
@@ -28,3 +31,25 @@ def listening_ports(pid: int) -> set[int]:
         except OSError:
             continue
     return ports
+
+
+def parse_established(table: str, *ports: int) -> set[tuple[IPv4Address, IPv4Address]]:
+    """Own and other address of each connection to one of ``ports`` in a ``/proc/{pid}/net/tcp`` table."""
+    found: set[tuple[IPv4Address, IPv4Address]] = set()
+    for line in table.splitlines()[1:]:
+        fields = line.split()
+        if len(fields) > 3 and fields[3] == ESTABLISHED:
+            (own, _), (other, other_port) = (field.split(":") for field in fields[1:3])
+            if int(other_port, 16) in ports:
+                found.add((_address(own), _address(other)))
+    return found
+
+
+def _address(text: str) -> IPv4Address:
+    """The kernel writes the four bytes as one number of the machine's own order."""
+    return IPv4Address(int(text, 16).to_bytes(4, sys.byteorder))
+
+
+def established(*ports: int) -> set[tuple[IPv4Address, IPv4Address]]:
+    """Own and other address of each connection that this host has to one of ``ports`` elsewhere."""
+    return parse_established(Path("/proc/self/net/tcp").read_text(), *ports)

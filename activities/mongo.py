@@ -21,7 +21,8 @@ from pymongo.errors import CollectionInvalid, PyMongoError
 from temporalio import activity
 
 from activities.boundary import reports_errors
-from activities.contracts import DROP_DATABASE, ENSURE_DATABASE, Confirmed, DatabaseInput
+from activities.contracts.base import Confirmed
+from activities.contracts.servers import DROP_DATABASE, ENSURE_DATABASE, DatabaseInput
 from ops.crypto import Vault, database_context
 from ops.db.session import Database
 from ops.db.tables import App

@@ -77,7 +77,7 @@ class Site:
 
 def look(tree: Tree, package_json: str, command: str | None) -> Server | Site:
     """Raises SourceError when there is nothing to start and nothing to build."""
-    package = _parse(package_json)
+    package = parse_package(package_json)
     scripts = _strings(package, "scripts")
     dependencies = _strings(package, "dependencies")
     build = "npm run build" if scripts.get("build", "").strip() else None
@@ -104,7 +104,8 @@ def look(tree: Tree, package_json: str, command: str | None) -> Server | Site:
     )
 
 
-def _parse(text: str) -> dict[str, Any]:
+def parse_package(text: str) -> dict[str, Any]:
+    """The object in a package.json. Raises SourceError."""
     try:
         package = json.loads(text)
     except (ValueError, RecursionError) as error:

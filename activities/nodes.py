@@ -11,7 +11,7 @@ import psutil
 from temporalio import activity
 
 from activities.boundary import in_thread, reports_errors
-from activities.contracts import (
+from activities.contracts.nodes import (
     INVENTORY,
     PROBE,
     WATCH,
@@ -22,6 +22,7 @@ from activities.contracts import (
     RouteSeen,
     WatchEnd,
 )
+from ops.metrics import metrics
 from ops.settings import Settings
 
 BEAT_SECONDS = 2.0
@@ -38,8 +39,16 @@ class Holdings(Protocol):
 
     def checkouts(self) -> list[int]: ...
 
+    def images(self) -> list[str]: ...
+
+    def workspaces(self) -> list[int]: ...
+
     def slots(self) -> tuple[int, int]:
         """(all, busy)."""
+        ...
+
+    def engine(self) -> str:
+        """What is wrong with the engine that builds; empty when nothing is."""
         ...
 
 
@@ -55,8 +64,17 @@ class NoHoldings:
     def checkouts(self) -> list[int]:
         return []
 
+    def images(self) -> list[str]:
+        return []
+
+    def workspaces(self) -> list[int]:
+        return []
+
     def slots(self) -> tuple[int, int]:
         return (0, 0)
+
+    def engine(self) -> str:
+        return ""
 
 
 class NodeActivities:
@@ -73,7 +91,7 @@ class NodeActivities:
     def figures(self) -> Figures:
         disk = psutil.disk_usage(str(self._home))
         slots, busy = self._holdings.slots()
-        return Figures(
+        figures = Figures(
             cpu=psutil.cpu_percent(interval=None) / 100,
             memory=psutil.virtual_memory().percent / 100,
             disk_free=disk.free,
@@ -81,7 +99,16 @@ class NodeActivities:
             containers=len(self._holdings.containers()),
             slots=slots,
             slots_busy=busy,
+            engine=self._holdings.engine(),
         )
+        metrics().node_figures(
+            self._node_id,
+            cpu=figures.cpu,
+            memory=figures.memory,
+            disk_free=figures.disk_free,
+            containers=figures.containers,
+        )
+        return figures
 
     def look(self) -> Inventory:
         return Inventory(
@@ -89,6 +116,7 @@ class NodeActivities:
             containers=sorted(self._holdings.containers(), key=lambda seen: seen.name),
             routes=self._holdings.routes(),
             checkouts=self._holdings.checkouts(),
+            workspaces=self._holdings.workspaces(),
         )
 
     @activity.defn(name=PROBE.name)
@@ -100,7 +128,9 @@ class NodeActivities:
     @reports_errors
     async def inventory(self, given: NodeInfo) -> Inventory:
         self._reconciled = await in_thread(self.look)
-        return self._reconciled
+        # Not part of what is watched: an engine takes long to list them.
+        images = await in_thread(self._holdings.images)
+        return self._reconciled.model_copy(update={"images": images})
 
     @activity.defn(name=WATCH.name)
     @reports_errors

@@ -9,19 +9,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from activities.boundary import reports_errors
-from activities.contracts import (
-    RECONCILE,
-    RECORD_NODE,
-    DeploymentKind,
-    DeploymentStatus,
-    Inventory,
-    NodeRecord,
-    Reconciliation,
-)
+from activities.contracts.base import DeploymentKind, DeploymentStatus
+from activities.contracts.nodes import RECONCILE, RECORD_NODE, Inventory, NodeRecord, Reconciliation
 from activities.reconcile import AppView, View, apps_held, nothing_left, reconcile
 from activities.rows import UNDER_WAY
 from ops.db.session import Database
-from ops.db.tables import App, Deployment, NodeRow, OwedUndoRow, now
+from ops.db.tables import App, Deployment, NodeRow, OwedUndoRow, Workspace, now
 from ops.settings import Settings
 
 SETTLED = timedelta(seconds=3)
@@ -85,6 +78,9 @@ async def _view(session: AsyncSession, inventory: Inventory) -> View:
         )
     )
     rows = checkouts.all()
+    workspaces = await session.exec(
+        select(Workspace.user_id).where(Workspace.node_id == inventory.node_id)
+    )
     return View(
         apps={
             app.id: AppView(
@@ -97,6 +93,7 @@ async def _view(session: AsyncSession, inventory: Inventory) -> View:
         },
         under_way=frozenset(row[0] for row in rows if row[0] is not None and row[2] in UNDER_WAY),
         app_of={row[0]: row[1] for row in rows if row[0] is not None},
+        workspaces=frozenset(workspaces.all()),
     )
 
 

@@ -10,7 +10,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from activities.boundary import reports_errors
-from activities.contracts import PLACE, NodeRole, NodeStatus, PlaceInput, Placement
+from activities.contracts.nodes import NodeRole, NodeStatus
+from activities.contracts.records import PLACE, PlaceInput, Placement
 from ops.db.session import Database
 from ops.db.tables import App, Deployment, NodeRow
 from ops.errors import NodeUnavailable, NotFound
@@ -19,7 +20,7 @@ from ops.settings import Settings
 
 @dataclass(frozen=True)
 class Candidate:
-    """A runtime node as placement sees it."""
+    """A node as placement sees it; ``apps`` is how many are on it (or how many workspaces)."""
 
     node_id: str
     up: bool
@@ -28,19 +29,26 @@ class Candidate:
     apps: int
 
 
-def choose(candidates: Iterable[Candidate], sticky: str | None, disk_floor: int) -> str:
-    """The node for an app. Raises NodeUnavailable when there is none.
+def choose(
+    candidates: Iterable[Candidate],
+    sticky: str | None,
+    disk_floor: int,
+    *,
+    what: str = "app",
+    role: NodeRole = NodeRole.RUNTIME,
+) -> str:
+    """The node for an app (or a workspace). Raises NodeUnavailable when there is none.
 
-    An app stays where it is, also on a node that is drained: what runs there stays. A new one goes
-    where the fewest apps are, then where most disk is free, never below the floor.
+    It stays where it is, also on a node that is drained: what runs there stays. A new one goes
+    where the fewest are, then where most disk is free, never below the floor.
     """
     nodes = list(candidates)
     if sticky is not None:
         if any(node.node_id == sticky and node.up for node in nodes):
             return sticky
         raise NodeUnavailable(
-            f"{sticky}, the host that the app is on, is down",
-            hint="deploy again when it is back; an administrator sees it in `studio nodes`",
+            f"{sticky}, the host that the {what} is on, is down",
+            hint="try again when it is back; an administrator sees it in `studio nodes`",
             host=sticky,
         )
     fit = [node for node in nodes if node.up and not node.draining]
@@ -48,8 +56,19 @@ def choose(candidates: Iterable[Candidate], sticky: str | None, disk_floor: int)
     if roomy:
         return min(roomy, key=lambda node: (node.apps, -node.disk_free, node.node_id)).node_id
     raise NodeUnavailable(
-        "no runtime host has enough disk left" if fit else "no runtime host is up",
+        f"no {role} host has enough disk left" if fit else f"no {role} host is up",
         hint="an administrator sees the hosts in `studio nodes`",
+    )
+
+
+def candidate(row: NodeRow, apps: int) -> Candidate:
+    """A node as its record has it, with how much is placed on it."""
+    return Candidate(
+        node_id=row.node_id,
+        up=row.status != NodeStatus.DOWN,
+        draining=row.draining,
+        disk_free=int((row.figures or {}).get("disk_free", 0)),
+        apps=apps,
     )
 
 
@@ -87,13 +106,4 @@ class Placements:
             .group_by(col(App.node_id))
         )
         apps = dict(counts.all())
-        return [
-            Candidate(
-                node_id=row.node_id,
-                up=row.status != NodeStatus.DOWN,
-                draining=row.draining,
-                disk_free=int((row.figures or {}).get("disk_free", 0)),
-                apps=apps.get(row.node_id, 0),
-            )
-            for row in nodes
-        ]
+        return [candidate(row, apps.get(row.node_id, 0)) for row in nodes]

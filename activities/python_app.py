@@ -21,7 +21,10 @@ _MADE = re.compile(
     rf"^(?P<name>[A-Za-z_]\w*)\s*(?::[^=\n]+)?=\s*(?:[\w.]+\.)?(?P<kind>{_ASGI}|{_WSGI})\(", re.M
 )
 _WEB = re.compile(r"^web:[ \t]*(?P<command>\S.*)$", re.M)
-_UVICORN = "--host 0.0.0.0 --port $PORT --proxy-headers --forwarded-allow-ips '*'"
+_UVICORN = (
+    "--host 0.0.0.0 --port $PORT --proxy-headers --forwarded-allow-ips '*'"
+    ' --root-path "${BASE_PATH%/}"'
+)
 _GUNICORN = (
     "--bind 0.0.0.0:$PORT --workers 1 --threads 8 --access-logfile - --forwarded-allow-ips '*'"
 )

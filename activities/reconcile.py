@@ -8,15 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from activities.contracts import (
-    ContainerSeen,
-    DeploymentRef,
-    Inventory,
-    Reconciliation,
-    RemoveInput,
-    Repair,
-    RouteSeen,
-)
+from activities.contracts.base import DeploymentRef
+from activities.contracts.nodes import ContainerSeen, Inventory, Reconciliation, Repair, RouteSeen
+from activities.contracts.runtime import PruneLocalInput, RemoveInput
+from ops.names import app_of_repository
 
 
 @dataclass(frozen=True)
@@ -34,12 +29,13 @@ class AppView:
 
 @dataclass(frozen=True)
 class View:
-    """The records as far as they concern one node: its apps, those it holds things of, and the
-    deployments (with their apps) that are under way."""
+    """The records as far as they concern one node: its apps, those it holds things of, the
+    deployments (with their apps) that are under way, and the users whose workspace is there."""
 
     apps: dict[int, AppView] = field(default_factory=dict)
     under_way: frozenset[int] = frozenset()
     app_of: dict[int, int] = field(default_factory=dict)
+    workspaces: frozenset[int] = frozenset()
 
 
 def reconcile(inventory: Inventory, view: View) -> Reconciliation:
@@ -63,6 +59,12 @@ def _compare(inventory: Inventory, view: View) -> Reconciliation:
             for checkout in inventory.checkouts
             if checkout not in view.under_way
         ],
+        remove_images=[
+            PruneLocalInput(app_id=app_id, repository=repository, keep=[])
+            for repository in inventory.images
+            if (app_id := app_of_repository(repository)) is not None and app_id not in view.apps
+        ],
+        remove_workspaces=[user for user in inventory.workspaces if user not in view.workspaces],
         repairs=[
             Repair(app_id=app_id, why=why)
             for app_id, app in sorted(view.apps.items())
@@ -72,10 +74,13 @@ def _compare(inventory: Inventory, view: View) -> Reconciliation:
 
 
 def apps_held(inventory: Inventory) -> set[int]:
-    """Apps that the node holds a container or a route of."""
-    return {seen.app_id for seen in inventory.containers} | {
-        seen.app_id for seen in inventory.routes
-    }
+    """Apps that the node holds a container, a route or an image of."""
+    images = {app_of_repository(repository) for repository in inventory.images}
+    return (
+        {seen.app_id for seen in inventory.containers}
+        | {seen.app_id for seen in inventory.routes}
+        | {app_id for app_id in images if app_id is not None}
+    )
 
 
 def nothing_left(
@@ -84,7 +89,11 @@ def nothing_left(
     """Whether an undo that a node owes has been done: nothing of it is there any more."""
     if deployment_id in inventory.checkouts:
         return False
-    removed = {given.app_id for given in todo.remove_containers} | set(todo.remove_routes)
+    removed = (
+        {given.app_id for given in todo.remove_containers}
+        | set(todo.remove_routes)
+        | {given.app_id for given in todo.remove_images}
+    )
     repaired = {repair.app_id for repair in todo.repairs}
     held = apps_held(inventory)
     app = view.apps.get(app_id)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import structlog
 from sqlmodel import col, select, update
 from temporalio import activity
 
 from activities.app_records import AppRecords
 from activities.boundary import reports_errors
-from activities.contracts import (
+from activities.contracts.base import DeploymentKind, DeploymentRef
+from activities.contracts.records import (
     FIND_BUILT,
     LOAD_PLAN,
     RECORD_LIVE,
@@ -19,9 +18,6 @@ from activities.contracts import (
     RECORD_PUSHED,
     RECORD_UNLIVE,
     TAKE_PRUNABLE,
-    DeploymentKind,
-    DeploymentRef,
-    DeploymentStatus,
     FindBuiltInput,
     FoundImage,
     LiveInput,
@@ -40,6 +36,7 @@ from activities.rows import (
     get_deployment,
     last_release,
     naive,
+    put_progress,
     put_release,
     put_stages,
 )
@@ -87,23 +84,15 @@ class Records(AppRecords):
     async def _write(self, progress: Progress) -> Deployment | None:
         """The deployment, when it was this snapshot that ended it."""
         async with self._database.session() as session:
-            row = await session.get(Deployment, progress.deployment_id, with_for_update=True)
-            if row is None or DeploymentStatus(row.status).ended:
+            if not await put_progress(session, progress):
                 return None
-            if progress.version <= row.version:
-                return None
-            row.version = progress.version
-            row.status = progress.status
-            row.commit = progress.commit or row.commit
-            row.removed = progress.removed or row.removed
-            if progress.error is not None:
-                row.error = progress.error.model_dump(mode="json")
-            if progress.status.ended:
-                row.ended_at = naive(progress.ended_at or datetime.now(UTC))
             await put_stages(session, progress)
-            if progress.version >= Progress.FORCED:
+            if not progress.status.ended:
+                return None
+            row = await session.get(Deployment, progress.deployment_id)
+            if row is not None and progress.version >= Progress.FORCED:
                 await close_stages(session, row)
-        return row if progress.status.ended else None
+            return row
 
     @activity.defn(name=RECORD_PUSHED.name)
     @reports_errors
@@ -219,7 +208,8 @@ class Records(AppRecords):
             for row in rows:
                 if row.digest in digests:
                     row.image_gone = True
-            return Prunable(digests=digests)
+            kept = {row.digest for row in rows if row.digest and row.digest not in digests}
+            return Prunable(digests=digests, keep=sorted(kept))
 
 
 def _tell(row: Deployment, progress: Progress) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from activities.contracts import DeploymentKind, DeploymentStatus, Plan, Release
+from activities.contracts.base import DeploymentKind, DeploymentStatus, Release
+from activities.contracts.records import Plan
 from ops.db.tables import App, Deployment
 from ops.errors import Conflict, NotFound
 from ops.names import app_container, app_database, app_repository

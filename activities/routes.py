@@ -16,15 +16,9 @@ from pydantic import ValidationError
 from temporalio import activity
 
 from activities.boundary import reports_errors
-from activities.contracts import (
-    REMOVE_ROUTE,
-    SWITCH_ROUTE,
-    Confirmed,
-    RouteRef,
-    RouteSeen,
-    RouteTarget,
-    SwitchInput,
-)
+from activities.contracts.base import Confirmed
+from activities.contracts.nodes import REMOVE_ROUTE, RouteSeen
+from activities.contracts.runtime import SWITCH_ROUTE, RouteRef, RouteTarget, SwitchInput
 from ops.settings import Settings
 
 RELEASE_HEADER = "X-Studio-Release"

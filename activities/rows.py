@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlmodel import col, select
+from sqlalchemy.dialects.mysql import insert
+from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from activities.contracts import (
-    DeploymentKind,
-    DeploymentStatus,
-    Progress,
-    Release,
-    StageStatus,
-)
+from activities.contracts.base import DeploymentKind, DeploymentStatus, Release, StageStatus
+from activities.contracts.records import Progress
 from ops.db.tables import App, Deployment, DeploymentStage
 from ops.errors import NotFound
 
@@ -49,22 +46,55 @@ async def last_release(session: AsyncSession, app_id: int) -> Deployment | None:
     return (await session.exec(query)).first()
 
 
-async def put_stages(session: AsyncSession, progress: Progress) -> None:
-    rows = {row.name: row for row in await stages_of(session, progress.deployment_id)}
-    for stage in progress.stages:
-        row = rows.get(stage.name) or DeploymentStage(
-            deployment_id=progress.deployment_id,
-            name=stage.name,
-            status=stage.status,
-            started_at=naive(stage.started_at),
+async def put_progress(session: AsyncSession, progress: Progress) -> bool:
+    """Writes a snapshot into its deployment's row; False when a newer one is there or it has ended.
+
+    A deployment waits for each of its snapshots, so this and ``put_stages`` are one statement each.
+    """
+    values: dict[str, Any] = {"version": progress.version, "status": progress.status.value}
+    if progress.commit:
+        values["commit"] = progress.commit
+    if progress.removed:
+        values["removed"] = progress.removed
+    if progress.error is not None:
+        values["error"] = progress.error.model_dump(mode="json")
+    if progress.status.ended:
+        values["ended_at"] = naive(progress.ended_at or datetime.now(UTC))
+    table = SQLModel.metadata.tables["deployments"]
+    written = await (await session.connection()).execute(
+        table.update()
+        .where(
+            table.c.id == progress.deployment_id,
+            table.c.version < progress.version,
+            table.c.status.in_(UNDER_WAY),
         )
-        row.status = stage.status
-        row.attempt = stage.attempt
-        row.host = stage.host
-        row.started_at = naive(stage.started_at)
-        row.ended_at = naive(stage.ended_at) if stage.ended_at else None
-        row.error = stage.error
-        session.add(row)
+        .values(values)
+    )
+    return written.rowcount == 1
+
+
+async def put_stages(session: AsyncSession, progress: Progress) -> None:
+    if not progress.stages:
+        return
+    table = SQLModel.metadata.tables["deployment_stages"]
+    put = insert(table)
+    changed = ("status", "attempt", "host", "started_at", "ended_at", "error")
+    await (await session.connection()).execute(
+        put.on_duplicate_key_update({name: put.inserted[name] for name in changed}),
+        [
+            {
+                "deployment_id": progress.deployment_id,
+                "name": stage.name.value,
+                "status": stage.status.value,
+                "attempt": stage.attempt,
+                "host": stage.host,
+                "started_at": naive(stage.started_at),
+                "ended_at": naive(stage.ended_at) if stage.ended_at else None,
+                "error": stage.error,
+            }
+            for stage in progress.stages
+        ],
+    )
 
 
 async def close_stages(session: AsyncSession, deployment: Deployment) -> None:

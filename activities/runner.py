@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.boundary import heartbeating, reports_errors
-from activities.contracts import HOLD_RUNNER, HoldInput, RunnerHeld
+from activities.contracts.runner import HOLD_RUNNER, HoldInput, RunnerHeld
 from ops.errors import NodeUnavailable
 from ops.metrics import metrics
 from ops.settings import Settings

@@ -16,7 +16,8 @@ from activities.boundary import heartbeating, in_thread, reports_errors
 from activities.build_folder import BuildFolder
 from activities.checkout import Checkout, Limits, unpack
 from activities.child import kill_predecessor
-from activities.contracts import CLONE, CloneInput, CloneResult, Frozen
+from activities.contracts.base import Frozen
+from activities.contracts.runner import CLONE, CloneInput, CloneResult
 from activities.detect import Blueprint, detect
 from activities.engine import Engine
 from activities.git_remote import GitRemote

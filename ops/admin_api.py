@@ -10,6 +10,7 @@ import httpx
 from ops.errors import PlatformError
 from ops.settings import Settings, read_secret
 
+POLL_SECONDS = 0.2
 ENDED = {"SUCCEEDED", "FAILED", "CANCELLED", "ROLLED_BACK"}
 
 
@@ -69,4 +70,4 @@ class AdminApi:
                         log_tail=error.get("log_tail"),
                     )
                 return found
-            time.sleep(0.05)
+            time.sleep(POLL_SECONDS)

@@ -14,7 +14,20 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ops import cli_account, cli_apps, cli_bench, cli_deploy, cli_nodes
+from ops import (
+    cli_account,
+    cli_apps,
+    cli_bench,
+    cli_create,
+    cli_deploy,
+    cli_doctor,
+    cli_figures,
+    cli_files,
+    cli_nodes,
+    cli_share,
+    cli_shell,
+    cli_workspace,
+)
 from ops.cli_client import CliError
 from ops.cli_common import Choice
 from ops.cli_view import as_json, say_error
@@ -60,10 +73,17 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "login": cli_account.login,
     "logout": cli_account.logout,
     "apps": cli_apps.apps,
-    "create": cli_apps.create,
+    "create": cli_create.create,
     "templates": cli_apps.templates,
     "status": cli_apps.status,
-    "open": cli_apps.open_,
+    "open": cli_workspace.open_,
+    "run": cli_workspace.run,
+    "code": cli_workspace.code,
+    "sh": cli_shell.sh,
+    "share": cli_share.share,
+    "push": cli_files.push,
+    "cp": cli_files.cp,
+    "url": cli_apps.url,
     "delete": cli_apps.delete,
     "deploy": cli_deploy.deploy,
     "cancel": cli_deploy.cancel,
@@ -73,6 +93,9 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "stop": cli_deploy.stop,
     "deployments": cli_deploy.deployments,
     "logs": cli_deploy.logs,
+    "metrics": cli_figures.metrics,
+    "changes": cli_figures.changes,
+    "doctor": cli_doctor.doctor,
     "nodes": cli_nodes.nodes,
     "drain": cli_nodes.drain,
     "undrain": cli_nodes.undrain,
@@ -80,7 +103,10 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 for _name, _command in _COMMANDS.items():
     app.command(_name)(_command)
 app.add_typer(cli_apps.env, name="env")
+app.add_typer(cli_account.account, name="account")
 app.add_typer(cli_account.ssh_keys, name="ssh-key")
+app.add_typer(cli_account.tokens, name="token")
+app.add_typer(cli_workspace.workspace, name="workspace")
 app.add_typer(cli_bench.bench, name="bench")
 
 if __name__ == "__main__":

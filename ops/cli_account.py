@@ -1,22 +1,27 @@
-"""Signing in and out, and SSH keys."""
+"""Signing in and out, SSH keys, and tokens for scripts."""
 
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ops.cli_client import CliError, Studio
-from ops.cli_common import AsJson, address, studio
+from ops.cli_common import AsJson, Detach, address, studio
 from ops.cli_view import as_json, say, table, when
 
 Email = Annotated[str | None, typer.Option(help="Asked for when it is not given.")]
 FromStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input.")
 ]
+LOOK_SECONDS = 0.5
+account = typer.Typer(no_args_is_help=True, help="Your account.")
 ssh_keys = typer.Typer(no_args_is_help=True, help="SSH keys, for git push from your machine.")
+
+tokens = typer.Typer(no_args_is_help=True, help="API tokens, for scripts (STUDIO_TOKEN).")
 
 
 def register(
@@ -79,6 +84,51 @@ def logout(context: typer.Context) -> None:
     say(f"Signed out of {server}.")
 
 
+@account.command("delete")
+def delete_account(
+    context: typer.Context,
+    password_stdin: FromStdin = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    detach: Detach = False,
+    as_json_: AsJson = False,
+) -> None:
+    """Delete your account with all apps, files, repositories and data; lists what went."""
+    api = studio(context)
+    email = api.get("/api/me")["email"]
+    if not yes:
+        if not sys.stdin.isatty():
+            raise CliError("deleting cannot be undone", "say --yes")
+        say("This deletes your account with every app, its data, and all files of your workspace.")
+        if typer.prompt("Type your email to go on") != email:
+            raise CliError("nothing was deleted")
+    _, password = _credentials(email, password_stdin, confirm=False)
+    begun = api.call("DELETE", "/api/me", {"password": password})
+    server, memory = address(context)
+    memory.accounts.pop(server, None)
+    memory.save()
+    receipt = begun.pop("receipt")
+    shown = begun if detach else _until_deleted(Studio(server, receipt), quiet=as_json_)
+    if as_json_:
+        as_json(shown)
+    elif detach:
+        say("Your account is being deleted; you are signed out everywhere.")
+    else:
+        say(f"Deleted: {email} and everything of it.")
+
+
+def _until_deleted(api: Studio, quiet: bool) -> dict[str, Any]:
+    """Prints each thing once it is confirmed gone."""
+    told = 0
+    while True:
+        found: dict[str, Any] = api.get("/api/account-deletion")
+        for thing in found["gone"][told:] if not quiet else []:
+            say(f"✓ {thing}")
+        told = len(found["gone"])
+        if found["status"] == "DELETED":
+            return found
+        time.sleep(LOOK_SECONDS)
+
+
 @ssh_keys.command("list")
 def list_keys(context: typer.Context, as_json_: AsJson = False) -> None:
     """Your keys."""
@@ -125,4 +175,44 @@ def _own_key() -> Path:
 def remove_key(context: typer.Context, key_id: Annotated[int, typer.Argument(min=1)]) -> None:
     """Take a key away."""
     studio(context).call("DELETE", f"/api/ssh-keys/{key_id}")
+    say("Removed.")
+
+
+@tokens.command("list")
+def list_tokens(context: typer.Context, as_json_: AsJson = False) -> None:
+    """Your tokens; what they are was shown when they were made."""
+    found = studio(context).get("/api/auth/tokens")
+    if as_json_:
+        return as_json(found)
+    return table(
+        ["ID", "NAME", "MADE", "LAST USED", "ENDS"],
+        [
+            [
+                str(one["id"]),
+                one["name"],
+                when(one["created_at"]),
+                when(one["last_used_at"]),
+                when(one["expires_at"]),
+            ]
+            for one in found
+        ],
+    )
+
+
+@tokens.command("create")
+def create_token(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="What it is for.")],
+    days: Annotated[int | None, typer.Option(min=1, help="It ends after so many.")] = None,
+    as_json_: AsJson = False,
+) -> None:
+    """Make a token. It is shown this once."""
+    made = studio(context).post("/api/auth/tokens", {"name": name, "expires_in_days": days})
+    return as_json(made) if as_json_ else say(made["token"])
+
+
+@tokens.command("remove")
+def remove_token(context: typer.Context, token_id: Annotated[int, typer.Argument(min=1)]) -> None:
+    """Let a token work no longer."""
+    studio(context).call("DELETE", f"/api/auth/tokens/{token_id}")
     say("Removed.")

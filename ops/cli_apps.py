@@ -27,23 +27,6 @@ def apps(context: typer.Context, as_json_: AsJson = False) -> None:
     )
 
 
-def create(
-    context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME")],
-    template: Annotated[
-        str | None, typer.Option("--template", "-t", help="See studio templates.")
-    ] = None,
-    as_json_: AsJson = False,
-) -> None:
-    """Make an app with a Git repository of its own."""
-    app = studio(context).post("/api/apps", {"name": name, "template": template})
-    if as_json_:
-        return as_json(app)
-    say(f"Created {app['slug']}.", "green")
-    say(f"  git clone {app['repo_ssh_url']} {app['slug']}")
-    return say(f"  studio deploy {app['slug']}")
-
-
 def templates(context: typer.Context, as_json_: AsJson = False) -> None:
     """What an app can start from."""
     found = studio(context).get("/api/templates")
@@ -108,7 +91,7 @@ def _describe(app: dict[str, Any]) -> None:
     )
 
 
-def open_(context: typer.Context, app: AppName, as_json_: AsJson = False) -> None:
+def url(context: typer.Context, app: AppName, as_json_: AsJson = False) -> None:
     """Print an app's public address."""
     found = find_app(studio(context), app)
     return as_json({"url": found["url"]}) if as_json_ else say(found["url"])

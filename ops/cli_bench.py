@@ -14,6 +14,7 @@ from ops.settings import load_settings
 
 if TYPE_CHECKING:
     from ops.bench.deploy import Report
+    from ops.bench.workspace import Report as WorkspaceReport
 
 bench = typer.Typer(
     no_args_is_help=True, help="Benchmarks; run as root where the platform runs, when it is idle."
@@ -78,3 +79,53 @@ def show(report: Report, console: Console) -> None:
         memory.add_row(name, f"{used / MEGABYTE:.0f} MB")
     memory.add_row("all", f"{sum(report.memory.values()) / MEGABYTE:.0f} MB", style="bold")
     console.print(memory)
+
+
+@bench.command("workspace")
+def bench_workspace(
+    rounds: Annotated[int, typer.Option(min=1, help="How often; medians are shown.")] = 7,
+    at_once: Annotated[int, typer.Option(min=1, help="First openings at once.")] = 10,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """The development path beside plain Docker and one nginx."""
+    from ops.bench.workspace import run
+
+    console = Console(stderr=True)
+    with console.status("starting") as status:
+        report = run(load_settings(), status.update, rounds=rounds, at_once=at_once)
+    if json:
+        as_json(asdict(report))
+        return
+    show_workspace(report, Console())
+
+
+def show_workspace(report: WorkspaceReport, console: Console) -> None:
+    times = Table("figure", "plain Docker", "platform", "ratio", title="Medians")
+    for name, (plain, platform) in report.times.items():
+        ratio = f"{platform / plain:.2f}" if plain else ""
+        times.add_row(
+            name, f"{plain * 1000:.1f} ms" if plain else "", f"{platform * 1000:.1f} ms", ratio
+        )
+    beside = report.plain_at_once
+    for name, taken in (("first", report.first_at_once), ("cold", report.cold_at_once)):
+        what = f"{len(taken)} {name} openings / docker run at once: p50, p95"
+        ratio = f"{_p95(taken) / _p95(beside):.2f}"
+        times.add_row(what, _middle_and_p95(beside), _middle_and_p95(taken), ratio)
+    console.print(times)
+    rates = Table("requests", "a second", "p99", "to one nginx", title="Preview")
+    single = report.rates["one nginx"].per_second
+    for name, load in report.rates.items():
+        share = f"{load.per_second / single:.2f}"
+        rates.add_row(name, f"{load.per_second:.0f}", f"{load.p99_ms:.0f} ms", share)
+    console.print(rates)
+    each = report.memory_each / MEGABYTE
+    console.print(f"Memory of an idle workspace (of {report.idle}): {each:.1f} MB")
+
+
+def _p95(seconds: list[float]) -> float:
+    """Of seconds in order."""
+    return seconds[max(0, round(len(seconds) * 0.95) - 1)]
+
+
+def _middle_and_p95(seconds: list[float]) -> str:
+    return f"{seconds[len(seconds) // 2]:.2f} s, {_p95(seconds):.2f} s"

@@ -9,13 +9,14 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 
 DEFAULT_SERVER = "http://studio.localhost:8000"
 STREAM = httpx.Timeout(10.0, read=45.0)
 """The server sends a ping every 15 seconds; a longer silence is a dead connection."""
+TRANSFER = httpx.Timeout(10.0, read=300.0, write=300.0)
 RECONNECT_SECONDS = 0.5
 PATIENCE_SECONDS = 3.0
 GIVE_UP_SECONDS = 120.0
@@ -141,6 +142,45 @@ class Studio:
 
     def post(self, path: str, body: Any = None) -> Any:
         return self.call("POST", path, body)
+
+    def reached(self, path: str) -> httpx.Response | None:
+        """Whatever answers; None when nothing does."""
+        try:
+            return self._http.get(path, timeout=5)
+        except httpx.TransportError:
+            return None
+
+    def upload(self, method: str, path: str, params: Mapping[str, Any], content: BinaryIO) -> Any:
+        """Sends a file as it is."""
+        try:
+            answer = self._http.request(
+                method, path, params=params, content=content, timeout=TRANSFER
+            )
+        except httpx.TransportError as broken:
+            raise self._away(broken) from None
+        if answer.status_code >= 400:
+            raise problem(answer)
+        return answer.json()
+
+    def download(self, path: str, params: Mapping[str, Any], into: BinaryIO) -> None:
+        """Raises CliError also when the answer ends before it is whole."""
+        try:
+            with self._http.stream("GET", path, params=params, timeout=TRANSFER) as answer:
+                if answer.status_code >= 400:
+                    answer.read()
+                    raise problem(answer)
+                for piece in answer.iter_bytes():
+                    into.write(piece)
+        except httpx.TransportError as broken:
+            raise self._away(broken) from None
+
+    def socket(self, path: str, params: Mapping[str, Any]) -> tuple[str, str, int, str]:
+        """A WebSocket's address; the host and port to connect to; and the Authorization to send."""
+        base = self._http.base_url
+        url = httpx.URL(self.server).copy_with(path=path, params=params)
+        ws = url.copy_with(scheme="wss" if url.scheme == "https" else "ws")
+        port = base.port or (443 if base.scheme == "https" else 80)
+        return str(ws), base.host, port, self._http.headers.get("authorization", "")
 
     def stream(self, path: str, params: Mapping[str, Any] | None = None) -> Iterator[Event]:
         """The events of one connection. Raises ``httpx.TransportError`` when it breaks."""

@@ -52,3 +52,13 @@ def find_app(api: Studio, name: str) -> dict[str, Any]:
     raise CliError(
         f"you have no app {name!r}", f"you have: {known}" if known else "studio create NAME"
     )
+
+
+def open_app_id(api: Studio, name: str | None) -> int:
+    """The app that is named, else the one that is open in the workspace."""
+    if name is not None:
+        return int(find_app(api, name)["id"])
+    app_id = api.get("/api/workspace")["app_id"]
+    if app_id is None:
+        raise CliError("no app is open in your workspace", "studio open APP")
+    return int(app_id)

@@ -18,7 +18,18 @@ def nodes(context: typer.Context, as_json_: AsJson = False) -> None:
     if as_json_:
         return as_json(found)
     return table(
-        ["NODE", "ROLE", "STATUS", "SINCE", "CPU", "MEMORY", "DISK FREE", "SLOTS", "CONTAINERS"],
+        [
+            "NODE",
+            "ROLE",
+            "STATUS",
+            "SINCE",
+            "CPU",
+            "MEMORY",
+            "DISK FREE",
+            "SLOTS",
+            "CONTAINERS",
+            "PLACED",
+        ],
         [
             [
                 node["node_id"],
@@ -26,6 +37,7 @@ def nodes(context: typer.Context, as_json_: AsJson = False) -> None:
                 coloured(node["status"]),
                 when(node["changed_at"]),
                 *_figures(node["figures"]),
+                str(node["placed"]),
             ]
             for node in found
         ],

@@ -30,6 +30,7 @@ COLOURS = {
     "DOWN": "red",
     "CANCELLED": "magenta",
 }
+HOP_MARKS = {"ok": ("✓", "green"), "failed": ("✗", "red"), "skipped": ("–", "dim")}
 MARKS = {"RUNNING": "◐", "SUCCEEDED": "✓", "FAILED": "✗", "CANCELLED": "–"}
 
 

@@ -46,3 +46,7 @@ def env_context(app_id: int, key: str) -> str:
 
 def database_context(app_id: int) -> str:
     return f"database/{app_id}"
+
+
+def workspace_key_context(user_id: int) -> str:
+    return f"workspace-key/{user_id}"

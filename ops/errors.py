@@ -6,7 +6,9 @@
     ├── Invalid             422  what was asked for makes no sense; says which field
     ├── Unauthorized        401  who are you?
     ├── Forbidden           403  known, and not allowed
+    ├── Changed             412  somebody else changed it since it was read
     ├── LimitReached        429  a limit of this user or of sign-in attempts
+    ├── DiskFull            507  the workspace's own disk has no room left
     ├── NodeUnavailable     503  no host can do it now
     ├── BuildFailed         the build ended with an error; carries the log's last lines
     ├── Unhealthy           the container did not become or stay healthy
@@ -15,27 +17,38 @@
 
 The tree is mapped once to HTTP (``to_problem``, RFC 9457) and once to Temporal
 (``to_application_error`` / ``from_failure``). Messages are never parsed: what travels is the type
-name and ``details``.
+name and ``details``. ``code`` and ``values`` are for those who say it in another language.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from ops.error_codes import ErrorCode
+from ops.logtext import plain_lines, sanitise
 
 
 class ErrorReport(BaseModel):
-    """What a person gets told: which stage, on which host, what happened, what to do."""
+    """What a person gets told: which stage, on which host, what happened, what to do.
+
+    Much of it was said by people's own code: no control byte of it is kept.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     stage: str | None = None
     host: str | None = None
-    what: str
-    hint: str = ""
+    what: Annotated[str, AfterValidator(plain_lines)]
+    hint: Annotated[str, AfterValidator(plain_lines)] = ""
     log_tail: list[str] = []
+
+
+Values = Mapping[str, str | int | float]
+"""What the texts of a code name in braces."""
 
 
 class StudioError(Exception):
@@ -50,6 +63,8 @@ class StudioError(Exception):
         what: str,
         *,
         hint: str = "",
+        code: ErrorCode | None = None,
+        values: Values | None = None,
         field: str | None = None,
         host: str | None = None,
         log_tail: list[str] | None = None,
@@ -57,9 +72,11 @@ class StudioError(Exception):
         super().__init__(what)
         self.what = what
         self.hint = hint
+        self.code = code
+        self.values = dict(values or {})
         self.field = field
         self.host = host
-        self.log_tail = log_tail or []
+        self.log_tail = [sanitise(line) for line in log_tail or []]
 
     def report(self, stage: str | None = None, host: str | None = None) -> ErrorReport:
         return ErrorReport(
@@ -91,13 +108,25 @@ class Forbidden(StudioError):
     status, title = 403, "Not allowed"
 
 
+class Changed(StudioError):
+    status, title = 412, "Changed meanwhile"
+
+
 class LimitReached(StudioError):
     status, title = 429, "Limit reached"
+
+
+class DiskFull(StudioError):
+    status, title = 507, "The disk is full"
 
 
 class NodeUnavailable(StudioError):
     status, title = 503, "No host is available"
     retryable = True
+
+
+class EngineAway(NodeUnavailable):
+    """The host is there and its engine is not: a workflow waits for it, as it restarts by itself."""
 
 
 class BuildFailed(StudioError):
@@ -125,8 +154,11 @@ KINDS: dict[str, type[StudioError]] = {
         Invalid,
         Unauthorized,
         Forbidden,
+        Changed,
         LimitReached,
+        DiskFull,
         NodeUnavailable,
+        EngineAway,
         BuildFailed,
         Unhealthy,
         SourceError,
@@ -147,7 +179,27 @@ def to_problem(error: StudioError) -> dict[str, Any]:
         problem["hint"] = error.hint
     if error.field:
         problem["field"] = error.field
+    if error.code:
+        problem |= {"code": error.code.value, "values": error.values}
     return problem
+
+
+def from_problem(problem: Mapping[str, Any]) -> StudioError:
+    """The error of the tree that problem details name. Raises KeyError when they name none."""
+    kind = KINDS[str(problem["type"]).rpartition(":")[2]]
+    return kind(
+        str(problem["detail"]),
+        hint=str(problem.get("hint", "")),
+        field=problem.get("field"),
+        **_coded(problem),
+    )
+
+
+def _coded(told: Mapping[str, Any]) -> dict[str, Any]:
+    """A code of another version of the platform is none."""
+    code = told.get("code")
+    known = code in ErrorCode.__members__.values()
+    return {"code": ErrorCode(str(code)), "values": told.get("values")} if known else {}
 
 
 def to_application_error(error: StudioError) -> ApplicationError:
@@ -155,7 +207,11 @@ def to_application_error(error: StudioError) -> ApplicationError:
 
     Only a fault of the platform counts as a failure in Temporal's own logs and figures.
     """
-    details = error.report().model_dump(mode="json") | {"field": error.field}
+    details = error.report().model_dump(mode="json") | {
+        "field": error.field,
+        "code": error.code,
+        "values": error.values,
+    }
     fault = isinstance(error, PlatformError)
     return ApplicationError(
         error.what,
@@ -176,4 +232,5 @@ def from_application_error(failure: ApplicationError) -> StudioError:
         field=details.get("field"),
         host=details.get("host"),
         log_tail=list(details.get("log_tail") or []),
+        **_coded(details),
     )

@@ -18,6 +18,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict
 
 from ops.errors import Conflict, Invalid, NodeUnavailable, PlatformError
+from ops.gitea_commits import Commit, Comparison
 from ops.settings import Settings, read_secret
 
 DEFAULT_BRANCH = "main"
@@ -43,6 +44,14 @@ def ssh_url(settings: Settings, repository: str) -> str:
     """Where people clone from and push to, with their own key."""
     return (
         f"ssh://git@{settings.git_ssh_host}:{settings.ports.gitea_ssh}"
+        f"/{settings.git_owner}/{repository}.git"
+    )
+
+
+def workspace_url(settings: Settings, repository: str) -> str:
+    """Where a workspace clones from and pushes to, with its user's platform key."""
+    return (
+        f"ssh://git@{settings.service_address}:{settings.ports.gitea_ssh}"
         f"/{settings.git_owner}/{repository}.git"
     )
 
@@ -154,6 +163,11 @@ class Gitea:
         path = f"admin/users/{git_user(user_id)}/keys/{key_id}"
         await self._call("DELETE", path, accept=(204, 404))
 
+    async def delete_user(self, user_id: int) -> None:
+        """The Git user with its keys and memberships; repositories are never its own."""
+        path = f"admin/users/{git_user(user_id)}"
+        await self._call("DELETE", path, params={"purge": "true"}, accept=(204, 404))
+
     # --- repositories ------------------------------------------------------------------------
 
     async def ensure_repository(self, name: str) -> Repository:
@@ -210,13 +224,27 @@ class Gitea:
 
     async def resolve(self, name: str, ref: str) -> str | None:
         """The commit that a branch, a tag or a commit names; None when there is none."""
+        found = await self.commit(name, ref)
+        return found.sha if found else None
+
+    async def commit(self, name: str, ref: str) -> Commit | None:
+        """The same with its author and subject."""
         answer = await self._call(
             "GET",
             f"{self._path(name)}/git/commits/{quote(ref, safe='')}",
             params={"stat": "false", "verification": "false", "files": "false"},
             accept=(200, 404, 409, 422),
         )
-        return str(answer.json()["sha"]) if answer.status_code == 200 else None
+        return Commit.of(answer.json()) if answer.status_code == 200 else None
+
+    async def compare(self, name: str, before: str, after: str) -> Comparison | None:
+        """The commits of ``after`` that ``before`` has not; None when one of them is not there."""
+        answer = await self._call(
+            "GET",
+            f"{self._path(name)}/compare/{quote(before, safe='')}...{quote(after, safe='')}",
+            accept=(200, 404, 422),
+        )
+        return Comparison.of(answer.json()) if answer.status_code == 200 else None
 
     async def delete_repository(self, name: str) -> None:
         await self._call("DELETE", self._path(name), accept=(204, 404))

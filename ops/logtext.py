@@ -19,6 +19,8 @@ _ESCAPES = re.compile(
     re.VERBOSE,
 )
 
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+
 
 def sanitise(line: str) -> str:
     """One line as it may be kept: no OSC, no cursor control, SGR colours kept, of bounded length.
@@ -32,3 +34,13 @@ def sanitise(line: str) -> str:
         line = line[: 2 * MAX_LINE]
     text = _ESCAPES.sub(lambda match: match["colour"] or "", line)
     return text if len(text) <= MAX_LINE else text[:MAX_LINE] + "…"
+
+
+def plain(line: str) -> str:
+    """One line of foreign text as it may be shown anywhere: as ``sanitise``, and without colours."""
+    return _COLOUR.sub("", sanitise(line))
+
+
+def plain_lines(text: str) -> str:
+    """The same for a text that may have several lines."""
+    return "\n".join(plain(line) for line in text.split("\n"))

@@ -27,10 +27,11 @@ check_machine() {
     done
 }
 
-# Installs what is missing. No server starts by it: the platform starts its own, with its own data.
+# Installs what is missing, with STUDIO_DEV=1 also what tests need. No server starts by it: the platform starts its own, with its own data.
 ensure_packages() {
     local wanted installed missing
-    wanted=$(grep -v '^#' "$CHECKOUT/ops/stack/packages.txt" | sort)
+    wanted=$(grep -hv '^#' "$CHECKOUT/ops/stack/packages.txt" \
+        ${STUDIO_DEV:+"$CHECKOUT/ops/stack/packages-tests.txt"} | sort)
     installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p' | sort)
     missing=$(comm -23 <(echo "$wanted") <(echo "$installed") | xargs)
     [ -n "$missing" ] || return 0

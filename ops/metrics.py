@@ -50,6 +50,26 @@ class Metrics:
         self._slots_busy = meter.create_gauge(
             "studio_build_slots_busy", "Build slots that a deployment holds"
         )
+        self._node_cpu = meter.create_gauge_float(
+            "studio_node_cpu", "Share of the node's processors that is in use, 0 to 1"
+        )
+        self._node_memory = meter.create_gauge_float(
+            "studio_node_memory", "Share of the node's memory that is in use, 0 to 1"
+        )
+        self._node_disk_free = meter.create_gauge(
+            "studio_node_disk_free_bytes", "Free on the disk of the node's own data", "By"
+        )
+        self._node_containers = meter.create_gauge(
+            "studio_node_containers", "Containers of user code on the node"
+        )
+        self._app_cpu = meter.create_gauge_float(
+            "studio_app_cpu_seconds",
+            "Processor time of an app since its node's worker started",
+            "s",
+        )
+        self._app_memory = meter.create_gauge(
+            "studio_app_memory_bytes", "Memory of an app's containers", "By"
+        )
         self._requests = meter.create_counter(
             "studio_http_requests_total", "Requests by route and status"
         )
@@ -102,6 +122,20 @@ class Metrics:
     def build_slots(self, node_id: str, *, slots: int, busy: int) -> None:
         self._slots.set(slots, {"node_id": node_id})
         self._slots_busy.set(busy, {"node_id": node_id})
+
+    def node_figures(
+        self, node_id: str, *, cpu: float, memory: float, disk_free: int, containers: int
+    ) -> None:
+        labels = {"node_id": node_id}
+        self._node_cpu.set(cpu, labels)
+        self._node_memory.set(memory, labels)
+        self._node_disk_free.set(disk_free, labels)
+        self._node_containers.set(containers, labels)
+
+    def app(self, app_id: int, *, cpu_seconds: float, memory: int) -> None:
+        labels = {"app_id": str(app_id)}
+        self._app_cpu.set(cpu_seconds, labels)
+        self._app_memory.set(memory, labels)
 
     # --- requests ----------------------------------------------------------------------------
 

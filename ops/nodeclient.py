@@ -1,4 +1,4 @@
-"""What a node asks of the deploy control (7002): the secrets of a deployment placed on it.
+"""What a node asks of the deploy control (7002): the secrets of what is placed on it.
 
 They never pass through a workflow's history; a node gets only those of its own deployments, and
 only while they run.
@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from ops.errors import KINDS, PlatformError, StudioError
+from ops.errors import PlatformError, StudioError, from_problem
 from ops.settings import Settings, read_secret
 from ops.telemetry import send_trace
 
@@ -28,6 +28,15 @@ class BuildSecrets(BaseModel):
     registry_user: str
     registry_password: SecretStr
     build_env: dict[str, SecretStr] = {}
+
+
+class WorkspaceKey(BaseModel):
+    """What a workspace pushes with, and the name that its commits get."""
+
+    model_config = ConfigDict(frozen=True)
+
+    private_key: SecretStr
+    email: str
 
 
 class NodeClient:
@@ -58,6 +67,18 @@ class NodeClient:
         answer = await self._get(f"/deployments/{deployment_id}/environment")
         return {key: SecretStr(value) for key, value in answer["env"].items()}
 
+    async def workspace_key(self, user_id: int) -> WorkspaceKey:
+        """Of a user whose workspace is on this node. Raises Forbidden for any other."""
+        return WorkspaceKey.model_validate(await self._get(f"/workspaces/{user_id}/key"))
+
+    async def run_environment(
+        self, user_id: int, app_id: int, *, at_build: bool
+    ) -> dict[str, SecretStr]:
+        """What the owner of an app has set for it. Raises Forbidden for a workspace elsewhere."""
+        path = f"/workspaces/{user_id}/apps/{app_id}/environment"
+        answer = await self._get(f"{path}?at_build={str(at_build).lower()}")
+        return {key: SecretStr(value) for key, value in answer["env"].items()}
+
     async def aclose(self) -> None:
         await self._http.aclose()
 
@@ -78,9 +99,7 @@ class NodeClient:
 def _error(response: httpx.Response) -> StudioError:
     """The error of the tree that a problem+json answer names; anything else is the platform's."""
     try:
-        problem = response.json()
-        kind = KINDS[str(problem["type"]).rpartition(":")[2]]
-        return kind(str(problem["detail"]), hint=str(problem.get("hint", "")))
+        return from_problem(response.json())
     except (ValueError, KeyError, TypeError):
         return PlatformError(
             f"the deploy control answered {response.status_code} to {response.request.url.path}"

@@ -1,8 +1,7 @@
 """Settings: read once at the entry of a process, then passed in.
 
 Values come from the environment (``STUDIO_…``), then from ``$STUDIO_HOME/config.env``, then from
-the defaults here. Secrets are one file each below ``$STUDIO_HOME/secrets`` (mode 600) and are read
-by :func:`read_secret`, each process only its own.
+the defaults here. Secrets are a file each below ``$STUDIO_HOME/secrets``: see :func:`read_secret`.
 """
 
 from __future__ import annotations
@@ -13,60 +12,15 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ops.errors import PlatformError
+from ops.nodes import Node, Ports, nodes_of
+
+__all__ = ["DEFAULT_HOME", "Node", "Settings", "load_settings", "read_secret"]
 
 DEFAULT_HOME = Path("/var/lib/fun-ai-studio")
-
-
-class Ports(BaseModel):
-    """The ports of DESIGN.md's table, on one machine, with the platform's offset added."""
-
-    model_config = ConfigDict(frozen=True)
-
-    public: int = 8000
-    entry: int = 8080
-    gateway: int = 8081
-    gitea_http: int = 3000
-    gitea_ssh: int = 2222
-    mysql: int = 3306
-    postgres: int = 5432
-    mongo: int = 27017
-    registry: int = 5000
-    registry_metrics: int = 5001
-    workspace_node: int = 7001
-    deploy_control: int = 7002
-    runtime_agent: int = 7005
-    temporal: int = 7233
-    temporal_ui: int = 8233
-    temporal_metrics: int = 9103
-    prometheus: int = 9090
-    node_exporter: int = 9100
-    entry_metrics: int = 9101
-    control_metrics: int = 9102
-    node_metrics: int = 9110
-    gateway_metrics: int = 9150
-
-    def shifted(self, offset: int) -> Ports:
-        return Ports(**{name: port + offset for name, port in self.model_dump().items()})
-
-
-class Node(BaseModel):
-    """A workspace, runner or runtime host as this installation knows it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    node_id: str
-    role: Literal["workspace", "runner", "runtime"]
-    index: int
-    metrics_port: int
-    agent_port: int | None = None
-    gateway_port: int | None = None
-    gateway_metrics_port: int | None = None
-    bridge: str | None = None
-    subnet: IPv4Network | None = None
 
 
 class Settings(BaseSettings):
@@ -102,14 +56,19 @@ class Settings(BaseSettings):
     trace_file: Path | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    build_slots: int = Field(default=2, ge=1)
+    #: One more than two cores have: of three builds, one waits for a disk or a registry.
+    build_slots: int = Field(default=3, ge=1)
     build_memory_mb: int = 4096
     build_pids: int = 2048
     build_cache_mb: int = 10240
     build_seconds: float = 900
     image_mb: int = 4096
+    registry_gc_hours: float = Field(default=24, gt=0)
     log_bytes: int = 20 * 1024 * 1024
     source_mb: int = 500
+    import_mb: int = Field(default=500, ge=1)
+    import_seconds: float = Field(default=60, gt=0)
+    import_ca: Path | None = None
     health_seconds: float = 60
     soak_seconds: float = 2.5
     keep_releases: int = 3
@@ -119,6 +78,14 @@ class Settings(BaseSettings):
     app_disk_mb: int = 1024
     max_apps: int = 10
     max_live: int = 3
+    workspace_slots: int = Field(default=1000, ge=1, le=1000)
+    workspace_memory_mb: int = 2048
+    workspace_cpus: float = 1.0
+    workspace_pids: int = 512
+    workspace_disk_mb: int = 2048
+    run_idle_seconds: float = 900
+    workspace_idle_seconds: float = 1800
+    max_runs: int = 30
     disk_floor_mb: int = 2048
     sweep_seconds: float = 10
     session_days: int = 30
@@ -187,6 +154,16 @@ class Settings(BaseSettings):
         return f"127.0.0.1:{self.ports.temporal}"
 
     @property
+    def temporal_ui_url(self) -> str:
+        """Where operators open Temporal's own pages: on this host alone, or through a tunnel."""
+        return f"http://127.0.0.1:{self.ports.temporal_ui}"
+
+    def workflow_url(self, workflow_id: str) -> str:
+        return (
+            f"{self.temporal_ui_url}/namespaces/{self.temporal_namespace}/workflows/{workflow_id}"
+        )
+
+    @property
     def temporal_namespace(self) -> str:
         return "default"
 
@@ -196,8 +173,22 @@ class Settings(BaseSettings):
         return f"http://{self.service_address}:{self.ports.deploy_control}"
 
     @property
+    def packages_url(self) -> str:
+        """The cache of npm packages, as workspaces and builds reach it."""
+        return f"http://{self.service_address}:{self.ports.verdaccio}/"
+
+    @property
+    def workspace_image(self) -> str:
+        """What every workspace's container is made from, as its engine names it."""
+        return f"{self.registry}/base/studio-workspace:1"
+
+    @property
     def gitea_url(self) -> str:
         return f"http://127.0.0.1:{self.ports.gitea_http}"
+
+    @property
+    def prometheus_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports.prometheus}"
 
     @property
     def entry_url(self) -> str:
@@ -220,6 +211,11 @@ class Settings(BaseSettings):
     @property
     def etc(self) -> Path:
         return self.home / "etc"
+
+    @property
+    def container_etc(self) -> Path:
+        """What every workspace's container sees as ``/etc/studio``."""
+        return self.etc / "workspace"
 
     @property
     def secrets(self) -> Path:
@@ -245,47 +241,43 @@ class Settings(BaseSettings):
             return f"{self.studio_url}/apps/{app_id}/"
         return f"{self.scheme}://{self._authority(self.app_host(slug))}/"
 
+    def preview_host(self, user_id: int) -> str:
+        return f"u{user_id}.{self.workspaces_domain}"
+
+    def preview_url(self, user_id: int) -> str:
+        if self.routing == "path":
+            return f"{self.studio_url}/ws/{user_id}/"
+        return f"{self.scheme}://{self._authority(self.preview_host(user_id))}/"
+
+    def preview_base_path(self, user_id: int) -> str:
+        return f"/ws/{user_id}/" if self.routing == "path" else "/"
+
+    def code_host(self, user_id: int) -> str:
+        """Where VS Code of a workspace is: an origin of its own, which routing by path has not."""
+        return f"code-u{user_id}.{self.workspaces_domain}"
+
+    def code_url(self, user_id: int) -> str:
+        return f"{self.scheme}://{self._authority(self.code_host(user_id))}/"
+
+    @property
+    def preview_cookie(self) -> str:
+        """What a browser shows a preview's origin, to be let in."""
+        own_name = self.routing == "names" and self.scheme == "https"
+        return "__Host-studio_preview" if own_name else "studio_preview"
+
     def base_path(self, app_id: int) -> str:
         return f"/apps/{app_id}/" if self.routing == "path" else "/"
 
     @cached_property
     def nodes(self) -> list[Node]:
-        nodes: list[Node] = []
-        port = self.ports.node_metrics
-        for index in range(1, self.workspaces + 1):
-            nodes.append(
-                Node(
-                    node_id=_numbered("workspace-87", index),
-                    role="workspace",
-                    index=index,
-                    metrics_port=port + index,
-                    agent_port=self.ports.workspace_node + (index - 1) * 10,
-                )
-            )
-        for index in range(1, self.runners + 1):
-            nodes.append(
-                Node(
-                    node_id=_numbered("runner-101", index),
-                    role="runner",
-                    index=index,
-                    metrics_port=port + 10 + index,
-                )
-            )
-        for index in range(1, self.runtimes + 1):
-            nodes.append(
-                Node(
-                    node_id=_numbered("runtime-102", index),
-                    role="runtime",
-                    index=index,
-                    metrics_port=port + 20 + index,
-                    agent_port=self.ports.runtime_agent + (index - 1) * 10,
-                    gateway_port=self.ports.gateway + (index - 1) * 10,
-                    gateway_metrics_port=self.ports.gateway_metrics + index,
-                    bridge=f"{self.platform}-rt{index}",
-                    subnet=IPv4Network(f"{self.subnet_base}.{(index - 1) * 16}.0/20"),
-                )
-            )
-        return nodes
+        return nodes_of(
+            self.platform,
+            self.subnet_base,
+            self.ports,
+            workspaces=self.workspaces,
+            runners=self.runners,
+            runtimes=self.runtimes,
+        )
 
     def node(self, node_id: str) -> Node:
         for node in self.nodes:
@@ -296,10 +288,6 @@ class Settings(BaseSettings):
     def node_home(self, node_id: str) -> Path:
         """The folder that a node's worker owns (routes, checkouts, pid files)."""
         return self.data / "nodes" / node_id
-
-
-def _numbered(name: str, index: int) -> str:
-    return name if index == 1 else f"{name}-{index}"
 
 
 def load_settings() -> Settings:

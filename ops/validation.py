@@ -8,9 +8,12 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from email_validator import EmailNotValidError, validate_email
 
+from ops.error_codes import ErrorCode
 from ops.errors import Invalid
 
 NAME_LENGTH = 100
@@ -32,6 +35,9 @@ RESERVED_SLUGS = frozenset(_RESERVED.split())
 PLATFORM_ENV = frozenset({"PORT", "BASE_PATH", "PUBLIC_URL", "MONGODB_URI"})
 """What the platform sets itself."""
 
+INSIDE_NAMES = frozenset({"localhost", "local", "internal", "localdomain", "lan", "home"})
+"""Last parts of names that no public server has."""
+
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _ENV_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REF_BAD = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]")
@@ -52,10 +58,12 @@ def app_name(name: str) -> str:
     """1 to 100 characters of any script; no control characters, no invisible ones."""
     cleaned = unicodedata.normalize("NFC", name).strip()
     if not cleaned:
-        raise Invalid("the name is empty", field="name")
+        raise Invalid("the name is empty", code=ErrorCode.NAME_EMPTY, field="name")
     if len(cleaned) > NAME_LENGTH:
         raise Invalid(
             f"the name has {len(cleaned)} characters; up to {NAME_LENGTH} are possible",
+            code=ErrorCode.NAME_TOO_LONG,
+            values={"limit": NAME_LENGTH},
             field="name",
         )
     for character in cleaned:
@@ -66,6 +74,8 @@ def app_name(name: str) -> str:
         ):
             raise Invalid(
                 f"the name holds the character U+{ord(character):04X}, which cannot be shown",
+                code=ErrorCode.NAME_UNSHOWABLE,
+                values={"character": f"U+{ord(character):04X}"},
                 field="name",
             )
     return cleaned
@@ -96,7 +106,10 @@ def git_ref(ref: str) -> str:
 
     def refuse(why: str) -> Invalid:
         return Invalid(
-            f"this is no branch, tag or commit: {why}", field="ref", hint="for example: main"
+            f"this is no branch, tag or commit: {why}",
+            code=ErrorCode.REF_INVALID,
+            field="ref",
+            hint="for example: main",
         )
 
     if not ref:
@@ -121,12 +134,18 @@ def env_key(key: str) -> str:
     if len(key) > ENV_KEY_LENGTH or _ENV_KEY.fullmatch(key) is None:
         raise Invalid(
             f"{key[:40]!r} cannot be a variable's name",
+            code=ErrorCode.ENV_KEY_INVALID,
+            values={"limit": ENV_KEY_LENGTH},
             field="key",
             hint="letters, digits and _, not starting with a digit, up to 128 characters",
         )
     if key in PLATFORM_ENV:
         raise Invalid(
-            f"{key} is set by the platform", field="key", hint="take another name for yours"
+            f"{key} is set by the platform",
+            code=ErrorCode.ENV_KEY_RESERVED,
+            values={"key": key},
+            field="key",
+            hint="take another name for yours",
         )
     return key
 
@@ -135,13 +154,20 @@ def env_value(key: str, value: str) -> str:
     if "\x00" in value or len(value.encode(errors="surrogatepass")) > ENV_VALUE_BYTES:
         raise Invalid(
             f"the value of {key} is longer than {ENV_VALUE_BYTES // 1024} KB or holds a zero byte",
-            field="value",
+            code=ErrorCode.ENV_VALUE_TOO_LONG,
+            values={"key": key, "limit": ENV_VALUE_BYTES // 1024},
+            field=key,
             hint="keep large data in a file of the repository or in the database",
         )
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise Invalid(f"the value of {key} is no valid text", field="value") from None
+        raise Invalid(
+            f"the value of {key} is no valid text",
+            code=ErrorCode.ENV_VALUE_UNREADABLE,
+            values={"key": key},
+            field=key,
+        ) from None
     return value
 
 
@@ -151,6 +177,8 @@ def env_total(values: Mapping[str, str]) -> None:
     if len(values) > ENV_COUNT or total > ENV_TOTAL_BYTES:
         raise Invalid(
             f"up to {ENV_COUNT} variables of {ENV_TOTAL_BYTES // 1024} KB in all are possible",
+            code=ErrorCode.ENV_TOTAL,
+            values={"count": ENV_COUNT, "limit": ENV_TOTAL_BYTES // 1024},
             field="env",
         )
 
@@ -161,22 +189,28 @@ def ssh_key(text: str) -> tuple[str, str]:
     if "PRIVATE" in text:
         raise Invalid(
             "this is a private key",
+            code=ErrorCode.SSH_KEY_PRIVATE,
             field="public_key",
             hint="keep it to yourself; send the file that ends with .pub",
         )
     if len(parts) < 2 or parts[0] not in _KEY_TYPES or "\n" in text.strip():
         raise Invalid(
             "this is no SSH public key",
+            code=ErrorCode.SSH_KEY_INVALID,
             field="public_key",
             hint="it looks like: ssh-ed25519 AAAA… you@laptop",
         )
     try:
         blob = base64.b64decode(parts[1], validate=True)
     except (binascii.Error, ValueError):
-        raise Invalid("the SSH key is cut off or changed", field="public_key") from None
+        raise Invalid(
+            "the SSH key is cut off or changed", code=ErrorCode.SSH_KEY_BROKEN, field="public_key"
+        ) from None
     named = parts[0].encode()
     if blob[: 4 + len(named)] != len(named).to_bytes(4, "big") + named or len(blob) > 8192:
-        raise Invalid("the SSH key is cut off or changed", field="public_key")
+        raise Invalid(
+            "the SSH key is cut off or changed", code=ErrorCode.SSH_KEY_BROKEN, field="public_key"
+        )
     fingerprint = base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
     return f"{parts[0]} {parts[1]}", f"SHA256:{fingerprint}"
 
@@ -188,5 +222,63 @@ def email(text: str) -> str:
             text.strip(), check_deliverability=False, test_environment=True, allow_smtputf8=False
         )
     except EmailNotValidError as error:
-        raise Invalid("this is no email address", field="email", hint=str(error)) from None
+        raise Invalid(
+            "this is no email address", code=ErrorCode.EMAIL_INVALID, field="email", hint=str(error)
+        ) from None
     return found.normalized.lower()
+
+
+def import_url(text: str) -> str:
+    """The address of a Git repository on a public server, as it may be imported from.
+
+    Where its name leads to is looked at when it is fetched.
+    """
+    text = text.strip()
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise Invalid(
+            "this is no address", code=ErrorCode.IMPORT_ADDRESS, field="git_url"
+        ) from None
+    if parts.scheme != "https":
+        raise Invalid(
+            "only https:// addresses are imported",
+            code=ErrorCode.IMPORT_NOT_HTTPS,
+            field="git_url",
+            hint="push what is elsewhere to the app's own repository",
+        )
+    if parts.username is not None or parts.password is not None or "@" in parts.netloc:
+        raise Invalid(
+            "an address here holds no user or password",
+            code=ErrorCode.IMPORT_CREDENTIALS,
+            field="git_url",
+            hint="only public repositories are imported; push a private one yourself",
+        )
+    host = parts.hostname or ""
+    # urlsplit leaves out some control characters, wherever they stand.
+    good = text.isascii() and text.isprintable()
+    good = good and re.fullmatch(r"[A-Za-z0-9._-]{1,253}", host) is not None
+    plain = re.fullmatch(r"[A-Za-z0-9._~%+/-]{2,400}", parts.path) is not None
+    if not good or not plain or parts.query or parts.fragment or port == 0 or len(text) > 500:
+        raise Invalid(
+            "this is no address of a Git repository",
+            code=ErrorCode.IMPORT_ADDRESS,
+            field="git_url",
+            hint="it looks like https://git.example.org/ada/shop.git",
+        )
+    if host.rpartition(".")[2].lower() in INSIDE_NAMES or _is_inside(host):
+        raise Invalid(
+            f"{host} is not on the public internet",
+            code=ErrorCode.IMPORT_INSIDE,
+            values={"host": host[:100]},
+            field="git_url",
+        )
+    return text
+
+
+def _is_inside(host: str) -> bool:
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -13,8 +12,6 @@ import pytest_asyncio
 from tests.support.platform import Platform
 from tests.support.user import User
 
-ATTACH = os.environ.get("STUDIO_TEST_ATTACH") == "1"
-
 # Also imports Hypothesis early: when its plugin imports it at the very end of a run, Python 3.11's
 # parser fails in pytest's assertion rewriting ("AST constructor recursion depth mismatch").
 hypothesis.settings.register_profile("studio", deadline=None)
@@ -23,15 +20,9 @@ hypothesis.settings.load_profile("studio")
 
 @pytest.fixture(scope="session")
 def platform() -> Iterator[Platform]:
-    """A platform of the tests' own. ``STUDIO_TEST_KEEP=1`` leaves it running for the next run,
-    ``STUDIO_TEST_ATTACH=1`` takes the one that ``STUDIO_HOME`` names."""
-    if ATTACH:
-        yield Platform.attach()
-        return
-    platform = Platform.up()
-    yield platform
-    if os.environ.get("STUDIO_TEST_KEEP") != "1":
-        platform.down()
+    """The platform of this run; see ``Platform.for_tests``."""
+    with Platform.for_tests() as platform:
+        yield platform
 
 
 @pytest_asyncio.fixture

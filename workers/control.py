@@ -7,16 +7,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.gitea_repos import GiteaRepositories
 from activities.images import Images
+from activities.import_records import ImportRecords
 from activities.mongo import Mongo
 from activities.nodes_control import NodeRecords
 from activities.placement import Placements
 from activities.records import Records
+from activities.user_records import UserRecords
 from activities.verify import Verify
+from activities.workspace_records import WorkspaceRecords
 from api.deploy_control import create_app
 from ops import logs, telemetry
 from ops.crypto import Vault
@@ -28,16 +30,11 @@ from workers.control_workflows import WORKFLOWS
 from workers.gauges import report_records
 from workers.lifecycle import HttpServer, run_workers, stop_event
 from workers.observe import ObservedActivities
+from workers.removals import Removals
 from workers.repairs import Repairs
 from workers.sweep import sweep_forever
 from workflows import ids
 from workflows.policies import GRACEFUL_SHUTDOWN, MAX_HEARTBEAT_THROTTLE
-
-# The sandbox reads workflow files again for each run. A control that is being updated would run
-# what is half of the old and half of the new code; tests and replays keep the strict sandbox.
-AS_STARTED = SandboxedWorkflowRunner(
-    restrictions=SandboxRestrictions.default.with_passthrough_modules("workflows")
-)
 
 
 def control_activities(
@@ -48,6 +45,10 @@ def control_activities(
     nodes = NodeRecords(database, settings)
     mongo = Mongo(settings, database, vault)
     images = Images(settings, database)
+    workspaces = WorkspaceRecords(database, settings, vault)
+    users = UserRecords(database, settings)
+    imports = ImportRecords(database)
+    removals = Removals(database, client)
     return [
         records.load_plan,
         records.record_progress,
@@ -70,6 +71,21 @@ def control_activities(
         Verify(settings).verify,
         GiteaRepositories(settings).delete_repository,
         Repairs(records, client).ask_repair,
+        imports.load_import,
+        imports.record_import,
+        workspaces.place_workspace,
+        workspaces.register_workspace_key,
+        workspaces.record_workspace,
+        workspaces.owe_checkout,
+        workspaces.settle_checkout,
+        users.load_user,
+        users.record_deletion,
+        users.delete_git_user,
+        users.delete_user_records,
+        removals.delete_user_app,
+        removals.remove_user_workspace,
+        removals.leave_workspace,
+        removals.stop_import,
     ]
 
 
@@ -94,7 +110,7 @@ async def run(settings: Settings) -> None:
         client,
         task_queue=ids.CONTROL_QUEUE,
         workflows=WORKFLOWS,
-        workflow_runner=AS_STARTED,
+        workflow_runner=UnsandboxedWorkflowRunner(),  # see decision 10
         activities=control_activities(settings, database, vault, client),
         max_heartbeat_throttle_interval=MAX_HEARTBEAT_THROTTLE,
         graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,

@@ -7,7 +7,8 @@ import asyncio
 import structlog
 from sqlmodel import col, func, select
 
-from activities.contracts import DeploymentKind, DeploymentStatus, NodeStatus
+from activities.contracts.base import DeploymentKind, DeploymentStatus
+from activities.contracts.nodes import NodeStatus
 from activities.rows import UNDER_WAY
 from ops.db.session import Database
 from ops.db.tables import App, Deployment, NodeRow, OwedUndoRow

@@ -8,15 +8,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.contracts import ContainerSeen, NodeRole, RouteSeen
+from activities.contracts.nodes import ContainerSeen, NodeRole, RouteSeen
 from activities.nodes import Holdings, NodeActivities, NoHoldings
 from ops import logs, telemetry
+from ops.engine_ping import trouble
 from ops.metrics import report_process
 from ops.nodeclient import NodeClient
 from ops.settings import Node, Settings, load_settings
@@ -38,9 +41,11 @@ class Role:
     holdings: Holdings = field(default_factory=NoHoldings)
     activities: Activities = ()
     held: Activities = ()
+    held_queue: str = ""
     held_slots: int = 0
+    held_throttle: timedelta = MAX_HEARTBEAT_THROTTLE
     server: HttpServer | None = None
-    watch: Callable[[], Coroutine[Any, Any, None]] | None = None
+    watches: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
 
 
 def build_role(settings: Settings, node: Node, client: Client) -> Role:
@@ -49,11 +54,12 @@ def build_role(settings: Settings, node: Node, client: Client) -> Role:
         return _runner(settings, node, client, control)
     if node.role == "runtime":
         return _runtime(settings, node, control)
-    return Role()
+    return _workspace(settings, node, client, control)
 
 
 def _runner(settings: Settings, node: Node, client: Client, control: NodeClient) -> Role:
     from activities.build import Build
+    from activities.build_cache import BuildCache
     from activities.build_folder import checkouts
     from activities.runner import Runner
     from activities.source import Source
@@ -69,15 +75,22 @@ def _runner(settings: Settings, node: Node, client: Client, control: NodeClient)
         def slots(self) -> tuple[int, int]:
             return (settings.build_slots, runner.held)
 
+        def engine(self) -> str:
+            return trouble(settings.build_socket)
+
     return Role(
         holdings=RunnerHoldings(),
         activities=[source.clone, build.build, build.push, build.discard],
         held=[runner.hold],
+        held_queue=ids.RUNNER_QUEUE,
         held_slots=settings.build_slots,
+        watches=[BuildCache(settings).watch],
+        held_throttle=HOLD_THROTTLE,
     )
 
 
 def _runtime(settings: Settings, node: Node, control: NodeClient) -> Role:
+    from activities.app_figures import AppFigures
     from activities.containers import Containers
     from activities.health import Health
     from activities.layers import Layers
@@ -95,6 +108,9 @@ def _runtime(settings: Settings, node: Node, control: NodeClient) -> Role:
         def routes(self) -> list[RouteSeen]:
             return routes.all()
 
+        def images(self) -> list[str]:
+            return containers.repositories()
+
     assert node.agent_port is not None
     return Role(
         holdings=RuntimeHoldings(),
@@ -108,13 +124,58 @@ def _runtime(settings: Settings, node: Node, control: NodeClient) -> Role:
             routes.switch_route,
             routes.remove_route,
         ],
-        server=HttpServer(create_app(settings, containers), "127.0.0.1", node.agent_port),
-        watch=Layers(settings, node.node_id, containers).watch,
+        server=HttpServer(create_app(settings, containers, routes), "127.0.0.1", node.agent_port),
+        watches=[
+            Layers(settings, node.node_id, containers).watch,
+            AppFigures(containers).watch,
+        ],
+    )
+
+
+def _workspace(settings: Settings, node: Node, client: Client, control: NodeClient) -> Role:
+    from activities.imports import Imports
+    from activities.runs import Runs
+    from activities.workspace import Workspaces
+    from activities.workspace_exec import Execs
+    from activities.workspace_git import WorkspaceGit
+    from api.workspace_node.app import create_app
+
+    execs = Execs(settings)
+    workspaces = Workspaces(settings, node, control)
+    git = WorkspaceGit(settings, workspaces.disks, execs)
+    imports = Imports(settings, node, control)
+    runs = Runs(settings, node, client, execs, control)
+
+    class WorkspaceHoldings(NoHoldings):
+        def workspaces(self) -> list[int]:
+            return workspaces.held()
+
+    assert node.agent_port is not None
+    return Role(
+        holdings=WorkspaceHoldings(),
+        activities=[
+            workspaces.ensure_workspace,
+            workspaces.stop_workspace,
+            workspaces.remove_workspace,
+            git.ensure_checkout,
+            git.remove_checkout,
+            git.save_work,
+            imports.import_repository,
+            runs.start_run,
+            runs.stop_run,
+        ],
+        held=[runs.follow_run],
+        held_queue=ids.runs_queue(node.node_id),
+        held_slots=settings.max_runs,
+        server=HttpServer(create_app(settings, node, client, execs), "127.0.0.1", node.agent_port),
+        watches=[workspaces.watch, imports.watch],
     )
 
 
 async def run(settings: Settings, node: Node) -> None:
     stop = stop_event()
+    # What blocks waits for an engine, not for a processor: nobody's opening waits for a thread.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2 * NODE_SLOTS))
     client = await connect(
         settings,
         process=node.node_id,
@@ -138,10 +199,10 @@ async def run(settings: Settings, node: Node) -> None:
         workers.append(
             Worker(
                 client,
-                task_queue=ids.RUNNER_QUEUE,
+                task_queue=role.held_queue,
                 activities=role.held,
                 max_concurrent_activities=role.held_slots,
-                max_heartbeat_throttle_interval=HOLD_THROTTLE,
+                max_heartbeat_throttle_interval=role.held_throttle,
                 graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
                 interceptors=[ObservedActivities()],
             )
@@ -149,8 +210,7 @@ async def run(settings: Settings, node: Node) -> None:
     await say_hello(client, node.node_id, NodeRole(node.role))
     servers = [role.server.run(stop)] if role.server else []
     beside = [asyncio.create_task(report_process())]
-    if role.watch:
-        beside.append(asyncio.create_task(role.watch()))
+    beside += [asyncio.create_task(watch()) for watch in role.watches]
     try:
         await asyncio.gather(run_workers(workers, stop), *servers)
     finally:

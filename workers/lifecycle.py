@@ -16,7 +16,7 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.worker import Worker
 
-from activities.contracts import NodeInfo, NodeRole
+from activities.contracts.nodes import NodeInfo, NodeRole
 from workers.open_answers import OpenAnswers
 from workflows import ids
 from workflows.messages import NodeState

@@ -6,7 +6,8 @@ from temporalio import activity
 from temporalio.client import Client
 
 from activities.boundary import reports_errors
-from activities.contracts import ASK_REPAIR, DeploymentRef, Repair
+from activities.contracts.base import DeploymentRef
+from activities.contracts.nodes import ASK_REPAIR, Repair
 from activities.records import Records
 from workflows import commands
 from workflows.messages import DeployRequest, OnBusy

@@ -8,6 +8,7 @@ or ended with an error that says so.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -15,18 +16,25 @@ from sqlmodel import col, select
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.contracts import DeploymentKind, DeploymentStatus, Progress, Repair
+from activities.contracts.base import DeploymentKind, DeploymentStatus
+from activities.contracts.nodes import NodeStatus, Repair
+from activities.contracts.records import Progress
+from activities.contracts.workspace import WorkspaceStatus
 from activities.records import Records
 from activities.rows import UNDER_WAY
 from ops.db.session import Database
-from ops.db.tables import App, Deployment, now
-from ops.errors import ErrorReport
+from ops.db.tables import AccountDeletion, App, Deployment, NodeRow, OwedCheckoutRow, Workspace, now
+from ops.errors import ErrorReport, StudioError
 from ops.settings import Settings
-from workflows import commands, ids
+from workers.imports import take_up_imports
+from workflows import commands, ids, workspace_commands
 from workflows.messages import DeleteAppInput, DeployRequest, OnBusy
 
 GRACE = timedelta(seconds=5)
 """A row this young is still being asked for by whoever wrote it."""
+
+OWED_GRACE = timedelta(minutes=2)
+"""A folder that is owed for less is being asked for by its app's deletion."""
 
 RPC_TIMEOUT = timedelta(seconds=5)
 
@@ -71,6 +79,68 @@ class Sweep:
                     self._client, DeleteAppInput(app_id=app.id, user_id=app.user_id)
                 )
 
+        await take_up_imports(self._client, self._database, self._state)
+
+        for user_id in await self._half_deleted_users():
+            workflow_id = ids.delete_user_workflow(user_id)
+            if await self._state(workflow_id) is not WorkflowExecutionStatus.RUNNING:
+                log.info("sweep.delete_user_again", user_id=user_id)
+                await commands.delete_user(self._client, user_id)
+
+        for user_id in await self._open_workspaces():
+            try:
+                await self._look_at_workspace(user_id)
+            except Exception as error:
+                log.warning(
+                    "sweep.workspace_failed",
+                    user_id=user_id,
+                    error=f"{type(error).__name__}: {error}"[:300],
+                )
+
+        for owed in await self._owed_checkouts():
+            try:
+                await workspace_commands.leave_app(self._client, owed.user_id, owed.app_id)
+            except (StudioError, TimeoutError) as error:
+                log.warning("sweep.still_owed", app_id=owed.app_id, error=str(error)[:300])
+
+    async def _open_workspaces(self) -> list[int]:
+        """Whose workspaces are not stopped, on hosts that could do something about it."""
+        query = (
+            select(Workspace.user_id)
+            .join(NodeRow, col(NodeRow.node_id) == col(Workspace.node_id))
+            .where(
+                Workspace.status != WorkspaceStatus.STOPPED,
+                NodeRow.status == NodeStatus.UP,
+                col(Workspace.changed_at) < now() - GRACE,
+                col(Workspace.user_id).not_in(select(AccountDeletion.user_id)),
+            )
+        )
+        async with self._database.session() as session:
+            return list((await session.exec(query)).all())
+
+    async def _owed_checkouts(self) -> list[OwedCheckoutRow]:
+        """Of workspaces that are open; the others see to it when they are opened."""
+        query = (
+            select(OwedCheckoutRow)
+            .join(Workspace, col(Workspace.user_id) == col(OwedCheckoutRow.user_id))
+            .join(NodeRow, col(NodeRow.node_id) == col(Workspace.node_id))
+            .where(
+                Workspace.status == WorkspaceStatus.OPEN,
+                NodeRow.status == NodeStatus.UP,
+                col(OwedCheckoutRow.created_at) < now() - OWED_GRACE,
+            )
+        )
+        async with self._database.session() as session:
+            return list((await session.exec(query)).all())
+
+    async def _look_at_workspace(self, user_id: int) -> None:
+        state = await self._state(ids.workspace_workflow(user_id))
+        if state is WorkflowExecutionStatus.RUNNING:
+            return
+        log.warning("sweep.workspace_taken_up", user_id=user_id)
+        with contextlib.suppress(TimeoutError):
+            await workspace_commands.resume(self._client, user_id)
+
     async def _open_rows(self) -> list[Deployment]:
         query = (
             select(Deployment)
@@ -86,6 +156,11 @@ class Sweep:
     async def _half_deleted(self) -> list[App]:
         async with self._database.session() as session:
             return list((await session.exec(select(App).where(col(App.deleting)))).all())
+
+    async def _half_deleted_users(self) -> list[int]:
+        query = select(AccountDeletion.user_id).where(col(AccountDeletion.ended_at).is_(None))
+        async with self._database.session() as session:
+            return list((await session.exec(query)).all())
 
     async def _look_at(self, row: Deployment) -> None:
         assert row.id is not None

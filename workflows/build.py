@@ -6,63 +6,52 @@ given up, and the work starts again from clone on the next runner that has a slo
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.contracts import (
-        BUILD,
-        CLONE,
-        DISCARD_BUILD,
+    from activities.contracts.base import Activity, Confirmed, DeploymentRef, Frozen, Release, Stage
+    from activities.contracts.records import (
         FIND_BUILT,
-        HOLD_RUNNER,
-        PUSH,
         RECORD_OWED,
         RECORD_PUSHED,
-        Activity,
-        BuildInput,
-        CloneInput,
-        CloneResult,
-        Confirmed,
-        DeploymentRef,
         FindBuiltInput,
-        Frozen,
-        HoldInput,
         OwedUndo,
         Plan,
         PushedInput,
+    )
+    from activities.contracts.runner import (
+        BUILD,
+        CLONE,
+        DISCARD_BUILD,
+        HOLD_RUNNER,
+        PUSH,
+        BuildInput,
+        CloneInput,
+        CloneResult,
+        HoldInput,
         PushInput,
-        Release,
         RunnerHeld,
-        Stage,
     )
     from ops.errors import ErrorReport
     from workflows import ids
     from workflows.calls import begin, record, until_ended
-    from workflows.failures import DeploymentCancelled, RunnerLost, StageFailed
+    from workflows.course import Course
+    from workflows.failures import RunnerLost, StageFailed
     from workflows.policies import HOLD, MAX_RUNNER_TRIES, ON_RUNNER, UNDO, Policy
-    from workflows.progress import Timeline
 
 In = TypeVar("In", bound=Frozen)
 Out = TypeVar("Out")
 
 
-class Stages(Protocol):
-    """What the builder needs of its deployment."""
-
-    timeline: Timeline
-    stage: Callable[..., Awaitable[Any]]
-    stop_asked: Callable[[], bool]
-
-
 class Builder:
     """The part of one deployment that runs on runners."""
 
-    def __init__(self, deployment: Any) -> None:
-        self._deployment: Stages = deployment
+    def __init__(self, course: Course) -> None:
+        self._course = course
+        course.runner_lost = self.lost
         self._held: dict[int, str] = {}
         self._holds: list[workflow.ActivityHandle[None]] = []
         self._hold: workflow.ActivityHandle[None] | None = None
@@ -108,15 +97,15 @@ class Builder:
     async def _runner(self, hold: workflow.ActivityHandle[None], hold_id: int) -> str | None:
         """Which runner holds a slot for us; None when it was lost before it could say so."""
         await workflow.wait_condition(
-            lambda: hold_id in self._held or hold.done() or self._deployment.stop_asked()
+            lambda: hold_id in self._held or hold.done() or self._course.stop_asked()
         )
         if hold_id in self._held and not hold.done():
             runner = self._held[hold_id]
             if runner not in self._used:
                 self._used.append(runner)
             return runner
-        if not hold.done():
-            raise DeploymentCancelled
+        self._course.stop_if_cancelled()
+        self._course.stop_if_beside_failed()
         error = hold.exception()
         if isinstance(error, ActivityError) and hold_id not in self._held:
             raise StageFailed(_no_runner("no runner had a free build slot")) from error
@@ -124,7 +113,7 @@ class Builder:
 
     async def _on_runner(self, plan: Plan, runner: str) -> Release:
         source = await self._clone(plan, runner)
-        self._deployment.timeline.commit = source.commit
+        self._course.timeline.commit = source.commit
         found = await record(
             FIND_BUILT,
             FindBuiltInput(app_id=plan.app_id, build_key=source.build_key),
@@ -209,7 +198,7 @@ class Builder:
         runner: str,
         summary: str,
     ) -> Out:
-        result: Out = await self._deployment.stage(
+        return await self._course.stage(
             stage,
             activity,
             given,
@@ -218,7 +207,6 @@ class Builder:
             host=runner,
             summary=summary,
         )
-        return result
 
     # --- ending ------------------------------------------------------------------------------
 

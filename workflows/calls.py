@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.contracts import Activity, Frozen
+    from activities.contracts.base import Activity, Frozen
     from workflows.policies import RECORD, Policy
 
 In = TypeVar("In", bound=Frozen)
@@ -51,14 +51,16 @@ def _look_at(ended: asyncio.Future[Any]) -> None:
         ended.exception()
 
 
-async def record(activity: Activity[In, Out], given: In, summary: str) -> Out:
+async def record(
+    activity: Activity[In, Out], given: In, summary: str, policy: Policy = RECORD
+) -> Out:
     """Run a short activity of the records inside the control worker (a local activity)."""
     result: Out = await workflow.execute_local_activity(
         activity.name,
         given,
         result_type=activity.returns,
         summary=summary,
-        **RECORD.options,
+        **policy.options,
     )
     return result
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio.client import (
     Client,
     WithStartWorkflowOperation,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
@@ -15,7 +18,10 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes, Workfl
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.contracts import Frozen
+from activities.contracts.base import Frozen
+from activities.contracts.imports import ImportRef
+from activities.contracts.users import UserRef
+from ops.error_codes import ErrorCode
 from ops.errors import NodeUnavailable, from_application_error
 from ops.telemetry import deployment_span
 from workflows import ids
@@ -27,6 +33,7 @@ from workflows.messages import (
     DeployQueue,
     DeployRequest,
     DeployState,
+    DrainOrder,
 )
 from workflows.policies import APP_ID, UPDATE_ANSWER, USER_ID
 
@@ -92,6 +99,70 @@ async def delete_app(client: Client, app: DeleteAppInput) -> None:
     )
 
 
+async def import_app(client: Client, app_id: int, user_id: int) -> None:
+    """Start ``import-{appId}``; asking twice is the same import. Its record is written."""
+    try:
+        await client.start_workflow(
+            "ImportApp",
+            ImportRef(app_id=app_id, user_id=user_id),
+            id=ids.import_workflow(app_id),
+            task_queue=ids.CONTROL_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=f"the first source of app {app_id}",
+            search_attributes=TypedSearchAttributes(
+                [SearchAttributePair(APP_ID, app_id), SearchAttributePair(USER_ID, user_id)]
+            ),
+            rpc_timeout=UPDATE_ANSWER,
+        )
+    except RPCError as failure:
+        if failure.status not in _AWAY:
+            raise
+        raise NodeUnavailable(
+            "the deploy control does not answer just now",
+            code=ErrorCode.CONTROL_AWAY,
+            hint="the request is recorded and is taken up when it is back",
+        ) from None
+
+
+async def cancel_import(client: Client, app_id: int) -> bool:
+    """Returns once ``import-{appId}`` has ended; False when none ran."""
+    handle = client.get_workflow_handle(ids.import_workflow(app_id))
+    try:
+        if (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING:
+            return False
+        await handle.cancel()
+        with contextlib.suppress(WorkflowFailureError):
+            await handle.result()
+    except RPCError as failure:
+        if failure.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return False
+    return True
+
+
+async def delete_user(client: Client, user_id: int) -> None:
+    """Start ``delete-user-{userId}``; asking twice is the same deletion. Its record is written."""
+    try:
+        await client.start_workflow(
+            "DeleteUser",
+            UserRef(user_id=user_id),
+            id=ids.delete_user_workflow(user_id),
+            task_queue=ids.CONTROL_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=f"delete user {user_id} and everything of theirs",
+            search_attributes=TypedSearchAttributes([SearchAttributePair(USER_ID, user_id)]),
+            rpc_timeout=UPDATE_ANSWER,
+        )
+    except RPCError as failure:
+        if failure.status not in _AWAY:
+            raise
+        raise NodeUnavailable(
+            "the deploy control does not answer just now",
+            code=ErrorCode.CONTROL_AWAY,
+            hint="the request is recorded and is taken up when it is back",
+        ) from None
+
+
 async def _update_with_start(
     client: Client,
     update: str,
@@ -116,13 +187,36 @@ async def _update_with_start(
         ),
     )
     try:
+        return await ask(client, start, update, request, answer, UPDATE_ANSWER, update_id)
+    except TimeoutError:
+        raise NodeUnavailable(
+            "the deploy control does not answer just now",
+            code=ErrorCode.CONTROL_AWAY,
+            hint="the request is recorded and is taken up when it is back",
+        ) from None
+
+
+async def ask(
+    client: Client,
+    start: WithStartWorkflowOperation[Any, Any],
+    update: str,
+    request: Frozen,
+    answer: type[Answer],
+    patience: timedelta,
+    update_id: str | None = None,
+) -> Answer:
+    """An update's answer, of a workflow that is started where it does not run.
+
+    Raises what the workflow refused with; TimeoutError when nobody answered within ``patience``.
+    """
+    try:
         given: Answer = await client.execute_update_with_start_workflow(
             update,
             request,
             start_workflow_operation=start,
             id=update_id,
             result_type=answer,
-            rpc_timeout=UPDATE_ANSWER,
+            rpc_timeout=patience,
         )
         return given
     except WorkflowUpdateFailedError as failure:
@@ -134,7 +228,14 @@ async def _update_with_start(
             await start.workflow_handle()  # has failed as well, or asyncio logs it as forgotten
         if isinstance(failure, RPCError) and failure.status not in _AWAY:
             raise
-        raise NodeUnavailable(
-            "the deploy control does not answer just now",
-            hint="the request is recorded and is taken up when it is back",
-        ) from None
+        raise TimeoutError from None
+
+
+async def drain(client: Client, node_id: str, order: DrainOrder) -> None:
+    """Tell ``node-{nodeId}``; one that never said hello reads the order when it first does."""
+    handle = client.get_workflow_handle(ids.node_workflow(node_id))
+    try:
+        await handle.signal("drain", order)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from temporalio import workflow
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
-from temporalio.exceptions import ChildWorkflowError, WorkflowAlreadyStartedError
+from temporalio.exceptions import (
+    ApplicationError,
+    ChildWorkflowError,
+    WorkflowAlreadyStartedError,
+)
 
 with workflow.unsafe.imports_passed_through():
-    from activities.contracts import (
-        OPEN_REPAIR,
-        RECORD_PROGRESS,
-        Confirmed,
-        DeploymentStatus,
-        Progress,
-        Repair,
-    )
+    from activities.contracts.base import Confirmed, DeploymentStatus
+    from activities.contracts.nodes import OPEN_REPAIR, Repair
+    from activities.contracts.records import RECORD_PROGRESS, Progress
+    from ops.error_codes import ErrorCode
     from ops.errors import Conflict, ErrorReport, to_application_error
     from workflows import ids
     from workflows.calls import record
@@ -38,6 +38,9 @@ with workflow.unsafe.imports_passed_through():
         OnBusy,
     )
     from workflows.policies import APP_ID, DEPLOYMENT_ID, FIRST_REQUEST, USER_ID
+
+#: What a signal to a workflow that has ended fails with.
+ENDED_ALREADY = "ExternalWorkflowExecutionNotFound"
 
 
 @workflow.defn(name="Deploy")
@@ -170,13 +173,18 @@ class Deploy:
     @submit.validator
     def _submit_allowed(self, request: DeployRequest) -> None:
         if self._delete is not None:
-            raise to_application_error(Conflict("the app is being deleted", hint="make a new app"))
+            raise to_application_error(
+                Conflict(
+                    "the app is being deleted", code=ErrorCode.APP_DELETING, hint="make a new app"
+                )
+            )
         busy = self._running is not None or bool(self._waiting)
         if busy and request.on_busy is OnBusy.REJECT and not self._knows(request.deployment_id):
             running = self._running.deployment_id if self._running else None
             raise to_application_error(
                 Conflict(
                     f"deployment {running or self._waiting[0].deployment_id} is still running",
+                    code=ErrorCode.APP_BUSY,
                     hint="wait, cancel it, or deploy with on_busy=queue or on_busy=supersede",
                 )
             )
@@ -223,9 +231,18 @@ class Deploy:
         await workflow.wait_condition(
             lambda: self._child is not None or self._running is not running
         )
-        if self._child is not None and self._running is running:
+        if self._child is None or self._running is not running:
+            return
+        try:
             await self._child.signal(
                 Deployment.cancel, CancelRequest(deployment_id=running.deployment_id, by=by)
+            )
+        except ApplicationError as error:
+            # It has ended, and the word of it is on its way here: there is nothing to cancel.
+            if error.type != ENDED_ALREADY:
+                raise
+            workflow.logger.info(
+                "deployment %d ended before its cancel arrived", running.deployment_id
             )
 
     async def _drop(self, requests: list[DeployRequest], why: str | None) -> None:

@@ -1,68 +1,58 @@
 """One deployment, from its plan to an app that answers at its public URL, or to no trace of it.
 
-``Deployment.run`` reads as the runbook. Its steps are in this file; how they are called, recorded
-and undone is in ``calls.py``, ``progress.py`` and ``saga.py``.
+``Deployment.run`` reads as the runbook. Its steps are in this file; how they run, are recorded and
+undone is in ``course.py``, ``progress.py`` and ``saga.py``.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.contracts import (
-        CHECK_HEALTH,
-        ENSURE_DATABASE,
+    from activities.contracts.base import (
+        DeploymentKind,
+        DeploymentRef,
+        DeploymentStatus,
+        Release,
+        Stage,
+    )
+    from activities.contracts.records import (
         LOAD_PLAN,
         PLACE,
         RECORD_LIVE,
-        RECORD_OWED,
         RECORD_UNLIVE,
+        LiveInput,
+        PlaceInput,
+        Plan,
+        UnliveInput,
+    )
+    from activities.contracts.runtime import (
+        CHECK_HEALTH,
         REMOVE_CONTAINER,
         SOAK,
         START_CONTAINER,
         SWITCH_ROUTE,
-        VERIFY,
-        Activity,
-        Confirmed,
-        DatabaseInput,
-        DeploymentKind,
-        DeploymentRef,
-        DeploymentStatus,
-        Frozen,
         HealthInput,
-        LiveInput,
-        OwedUndo,
-        PlaceInput,
-        Plan,
-        Release,
         RemoveInput,
         RouteTarget,
         SoakInput,
-        Stage,
-        StageStatus,
         Started,
         StartInput,
         SwitchInput,
-        UnliveInput,
-        VerifyInput,
     )
+    from activities.contracts.servers import ENSURE_DATABASE, VERIFY, DatabaseInput, VerifyInput
     from ops.errors import ErrorReport
     from workflows import ids
     from workflows.build import Builder
-    from workflows.calls import begin, first_of, record, uninterrupted, until_ended
-    from workflows.failures import DeploymentCancelled, RunnerLost, StageFailed, report_of
+    from workflows.calls import record, uninterrupted
+    from workflows.course import Course
+    from workflows.failures import DeploymentCancelled, StageFailed, report_of
     from workflows.messages import CancelRequest, DeploymentInput, DeploymentResult, RunnerHeld
-    from workflows.policies import CONTROL, ON_RUNTIME, PLACEMENT, UNDO, WATCHED, Policy
-    from workflows.progress import Timeline
+    from workflows.policies import CONTROL, ON_RUNTIME, PLACEMENT, WATCHED
     from workflows.retire import retire
-    from workflows.saga import Saga
-
-In = TypeVar("In", bound=Frozen)
-Out = TypeVar("Out")
 
 
 @workflow.defn(name="Deployment")
@@ -72,18 +62,14 @@ class Deployment:
     @workflow.init
     def __init__(self, given: DeploymentInput) -> None:
         self._given = given
-        self._cancel: CancelRequest | None = None
         self._too_late = False
         self._live = False
-        self._beside: list[asyncio.Task[None]] = []
-        self._node = ""
-        self.timeline = Timeline(given.deployment_id)
-        self.saga = Saga(given.deployment_id, given.app_id, self._owe)
-        self._builder = Builder(self)
+        self._course = Course(given)
+        self._builder = Builder(self._course)
 
     @workflow.run
     async def run(self, given: DeploymentInput) -> DeploymentResult:
-        self.timeline.open()
+        self._course.timeline.open()
         try:
             plan = await self._load_plan()
             if plan.kind is DeploymentKind.STOP:
@@ -97,14 +83,14 @@ class Deployment:
         except StageFailed as failure:
             status = DeploymentStatus.ROLLED_BACK if self._live else DeploymentStatus.FAILED
             return await self._undone(status, failure.report)
-        return await self._ended(DeploymentStatus.SUCCEEDED, None, self.timeline.removed)
+        return await self._ended(DeploymentStatus.SUCCEEDED, None, self._course.timeline.removed)
 
     async def _publish(self, plan: Plan) -> None:
-        self._beside = [asyncio.create_task(self._place(plan))]
+        self._course.beside(self._place(plan))
         if plan.kind is not DeploymentKind.REPAIR:
-            self._beside.append(asyncio.create_task(self._ensure_database(plan)))
+            self._course.beside(self._ensure_database(plan))
         release = plan.release or await self._builder.make_release(plan)
-        await self._join_beside()
+        await self._course.join_beside()
         started = await self._start(plan, release)
         await self._check_health(plan, release, started)
         await self._switch(plan, release, started)
@@ -116,7 +102,7 @@ class Deployment:
     async def _stop(self, plan: Plan) -> None:
         if plan.node_id is None:
             raise StageFailed(ErrorReport(what="the app was never started", hint="deploy it first"))
-        self._node = plan.node_id
+        self._course.node = plan.node_id
         await self._route_to(plan, None)
         await record(
             RECORD_UNLIVE,
@@ -134,7 +120,7 @@ class Deployment:
         """Repair an app that has no live release: nothing of it may be on its node."""
         if plan.node_id is None:
             return
-        self._node = plan.node_id
+        self._course.node = plan.node_id
         await self._route_to(plan, None)
         await self._retire(plan, None)
 
@@ -148,7 +134,7 @@ class Deployment:
             raise StageFailed(report_of(error, None, None)) from error
 
     async def _place(self, plan: Plan) -> None:
-        placement = await self.stage(
+        placement = await self._course.stage(
             Stage.PLACE,
             PLACE,
             PlaceInput(deployment_id=plan.deployment_id, app_id=plan.app_id),
@@ -156,10 +142,10 @@ class Deployment:
             queue=ids.CONTROL_QUEUE,
             summary=f"choose the runtime node of app {plan.app_id}",
         )
-        self._node = placement.node_id
+        self._course.node = placement.node_id
 
     async def _ensure_database(self, plan: Plan) -> None:
-        await self.stage(
+        await self._course.stage(
             Stage.DATABASE,
             ENSURE_DATABASE,
             DatabaseInput(app_id=plan.app_id, database=plan.database),
@@ -170,14 +156,14 @@ class Deployment:
 
     async def _start(self, plan: Plan, release: Release) -> Started:
         if plan.kind is not DeploymentKind.REPAIR:
-            self.saga.on_failure(
+            self._course.saga.on_failure(
                 f"container {plan.container}",
-                lambda: self._undo(
+                lambda: self._course.undo(
                     REMOVE_CONTAINER, RemoveInput(app_id=plan.app_id, container=plan.container)
                 ),
-                node_id=self._node,
+                node_id=self._course.node,
             )
-        return await self.stage(
+        return await self._course.stage(
             Stage.START,
             START_CONTAINER,
             StartInput(
@@ -190,31 +176,31 @@ class Deployment:
                 base_path=plan.base_path,
             ),
             ON_RUNTIME,
-            queue=ids.node_queue(self._node),
-            host=self._node,
+            queue=ids.node_queue(self._course.node),
+            host=self._course.node,
             summary=f"start {plan.container} from {release.digest[:19]}",
         )
 
     async def _check_health(self, plan: Plan, release: Release, started: Started) -> None:
-        await self.stage(
+        await self._course.stage(
             Stage.HEALTH,
             CHECK_HEALTH,
             _health_input(plan, release, started, plan.health_seconds),
             WATCHED,
-            queue=ids.node_queue(self._node),
-            host=self._node,
+            queue=ids.node_queue(self._course.node),
+            host=self._course.node,
             summary=f"GET {release.health_path} on port {release.port}",
         )
 
     async def _switch(self, plan: Plan, release: Release, started: Started) -> None:
         if plan.kind is not DeploymentKind.REPAIR:
-            self.saga.on_failure(
+            self._course.saga.on_failure(
                 f"route app-{plan.app_id}",
-                lambda: self._undo(
+                lambda: self._course.undo(
                     SWITCH_ROUTE,
                     SwitchInput(app_id=plan.app_id, slug=plan.slug, target=started.route),
                 ),
-                node_id=self._node,
+                node_id=self._course.node,
             )
         await self._route_to(
             plan,
@@ -222,18 +208,18 @@ class Deployment:
         )
 
     async def _route_to(self, plan: Plan, target: RouteTarget | None) -> None:
-        await self.stage(
+        await self._course.stage(
             Stage.SWITCH,
             SWITCH_ROUTE,
             SwitchInput(app_id=plan.app_id, slug=plan.slug, target=target),
             ON_RUNTIME,
-            queue=ids.node_queue(self._node),
-            host=self._node,
+            queue=ids.node_queue(self._course.node),
+            host=self._course.node,
             summary=f"route of {plan.slug} → {target.address if target else 'nowhere'}",
         )
 
     async def _verify(self, plan: Plan, release: Release) -> None:
-        await self.stage(
+        await self._course.stage(
             Stage.VERIFY,
             VERIFY,
             VerifyInput(
@@ -256,7 +242,7 @@ class Deployment:
             app_id=plan.app_id,
             previous_deployment_id=plan.live_deployment_id,
         )
-        self.saga.on_failure(
+        self._course.saga.on_failure(
             "live release", lambda: record(RECORD_UNLIVE, back, "what was live before is live")
         )
         self._live = True
@@ -266,7 +252,7 @@ class Deployment:
                 deployment_id=plan.deployment_id,
                 app_id=plan.app_id,
                 release_id=plan.release_id,
-                node_id=self._node,
+                node_id=self._course.node,
                 release=release,
                 at=workflow.now(),
             ),
@@ -274,7 +260,7 @@ class Deployment:
         )
 
     async def _soak(self, plan: Plan, release: Release, started: Started) -> None:
-        await self.stage(
+        await self._course.stage(
             Stage.SOAK,
             SOAK,
             SoakInput(
@@ -284,19 +270,24 @@ class Deployment:
                 back=None if plan.kind is DeploymentKind.REPAIR else started.route,
             ),
             WATCHED,
-            queue=ids.node_queue(self._node),
-            host=self._node,
+            queue=ids.node_queue(self._course.node),
+            host=self._course.node,
             summary=f"watch {plan.container} for {plan.soak_seconds:g} s",
         )
 
     async def _retire(self, plan: Plan, keep: str | None) -> None:
         """From here on it is too late to cancel: the old release goes."""
-        if self._cancel is not None:
-            raise DeploymentCancelled
+        self._course.stop_if_cancelled()
         self._too_late = True
-        self.timeline.removed = await uninterrupted(
+        self._course.timeline.removed = await uninterrupted(
             asyncio.create_task(
-                retire(plan, keep, self._node, timeline=self.timeline, owe=self._owe)
+                retire(
+                    plan,
+                    keep,
+                    self._course.node,
+                    timeline=self._course.timeline,
+                    owe=self._course.owe,
+                )
             )
         )
 
@@ -305,119 +296,36 @@ class Deployment:
     @workflow.signal(description='Cancel it: {"deployment_id": its id, "by": "operator"}')
     def cancel(self, request: CancelRequest) -> None:
         if request.deployment_id == self._given.deployment_id and not self._too_late:
-            self._cancel = request
+            self._course.cancel_asked = request
 
     @workflow.signal(description="Sent by a runner whose build slot is held for this deployment")
     def runner_held(self, held: RunnerHeld) -> None:
         self._builder.held(held)
 
-    # --- how a step runs ---------------------------------------------------------------------
-
-    async def stage(
-        self,
-        stage: Stage,
-        activity: Activity[In, Out],
-        given: In,
-        policy: Policy,
-        *,
-        queue: str,
-        summary: str,
-        host: str | None = None,
-    ) -> Out:
-        """Run one stage's activity, and record how it went.
-
-        Raises StageFailed, DeploymentCancelled or RunnerLost, each after the activity has ended.
-        """
-        self.timeline.begin(stage, host)
-        handle = begin(activity, given, policy, queue=queue, summary=summary)
-        try:
-            result = await self.result_of(handle)
-        except DeploymentCancelled:
-            self.timeline.end(stage, StageStatus.CANCELLED)
-            raise
-        except RunnerLost:
-            self.timeline.end(stage, StageStatus.FAILED, f"{host} was lost")
-            raise
-        except ActivityError as error:
-            report = report_of(error, stage, host)
-            self.timeline.end(stage, StageStatus.FAILED, report.what)
-            raise StageFailed(report) from error
-        self.timeline.end(stage, StageStatus.SUCCEEDED)
-        return result
-
-    async def result_of(self, handle: asyncio.Future[Out]) -> Out:
-        """The result of what runs; when a cancel comes first, that it has ended."""
-        try:
-            await first_of(handle, self.stop_asked, self._builder.lost)
-        except asyncio.CancelledError:
-            self._cancel = self._cancel or _by_operator(self._given)
-        if not handle.done():
-            handle.cancel()
-            await until_ended(handle)
-        if self._cancel is not None:
-            raise DeploymentCancelled
-        if self._builder.lost():
-            raise RunnerLost
-        for task in self._beside:
-            if task.done() and task.exception() is not None:
-                task.result()
-        return handle.result()
-
-    def stop_asked(self) -> bool:
-        """A cancel came, or what runs beside has failed."""
-        return self._cancel is not None or any(
-            task.done() and task.exception() is not None for task in self._beside
-        )
-
-    async def _join_beside(self) -> None:
-        """Wait for what ran beside; it looks for a cancel by itself, so it is never cancelled."""
-        for task in self._beside:
-            try:
-                await workflow.wait_condition(task.done)
-            except asyncio.CancelledError:
-                self._cancel = self._cancel or _by_operator(self._given)
-                await until_ended(task)
-            task.result()
-        if self._cancel is not None:
-            raise DeploymentCancelled
-
-    async def _undo(self, activity: Activity[In, Out], given: In) -> Confirmed | None:
-        handle = begin(activity, given, UNDO, queue=ids.node_queue(self._node), summary="undo")
-        result = await handle
-        return result if isinstance(result, Confirmed) else None
-
-    async def _owe(self, owed: OwedUndo) -> None:
-        await record(RECORD_OWED, owed, f"{owed.node_id} has still to remove: {owed.what}")
+    # --- the end -----------------------------------------------------------------------------
 
     async def _undone(
         self, status: DeploymentStatus, error: ErrorReport | None
     ) -> DeploymentResult:
-        if self._cancel is None and status is DeploymentStatus.CANCELLED:
-            self._cancel = _by_operator(self._given)
-        self._cancel = self._cancel or CancelRequest(
-            deployment_id=self._given.deployment_id, by="failure"
-        )
-        for task in self._beside:
-            await until_ended(task)
+        self._course.cancel_by("operator" if status is DeploymentStatus.CANCELLED else "failure")
+        await self._course.until_alone()
         gone = await uninterrupted(asyncio.create_task(self._clean_up()))
         return await self._ended(status, error, gone)
 
     async def _clean_up(self) -> list[str]:
-        gone = await self.saga.undo()
+        gone = await self._course.saga.undo()
         return gone + await self._builder.released()
 
     async def _ended(
         self, status: DeploymentStatus, error: ErrorReport | None, removed: list[str]
     ) -> DeploymentResult:
         await uninterrupted(asyncio.create_task(self._builder.released()))
-        await uninterrupted(asyncio.create_task(self.timeline.close(status, error, removed)))
+        await uninterrupted(
+            asyncio.create_task(self._course.timeline.close(status, error, removed))
+        )
         return DeploymentResult(
             deployment_id=self._given.deployment_id, status=status, removed=removed
         )
-
-
-def _by_operator(given: DeploymentInput) -> CancelRequest:
-    return CancelRequest(deployment_id=given.deployment_id, by="operator")
 
 
 def _health_input(plan: Plan, release: Release, started: Started, seconds: float) -> HealthInput:

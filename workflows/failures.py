@@ -6,8 +6,14 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, TimeoutType
 
 with workflow.unsafe.imports_passed_through():
-    from activities.contracts import Stage
-    from ops.errors import ErrorReport, from_application_error
+    from activities.contracts.base import Stage
+    from ops.errors import (
+        ErrorReport,
+        NodeUnavailable,
+        PlatformError,
+        from_application_error,
+        to_application_error,
+    )
 
 
 class StageFailed(Exception):
@@ -52,3 +58,14 @@ def report_of(error: ActivityError, stage: Stage | None, host: str | None) -> Er
         what=str(cause or error),
         hint="this is an error of the platform: tell its operators",
     )
+
+
+def refusal(error: ActivityError, host: str | None) -> ApplicationError:
+    """The answer of an update whose activity failed: what a caller gets told, and how to go on."""
+    cause = error.cause
+    if isinstance(cause, ApplicationError):
+        return to_application_error(from_application_error(cause))
+    told = report_of(error, None, host)
+    if isinstance(cause, TimeoutError):
+        return to_application_error(NodeUnavailable(told.what, hint=told.hint, host=host))
+    return to_application_error(PlatformError(told.what, hint=told.hint, host=host))

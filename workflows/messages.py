@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
-from activities.contracts import (
-    Confirmed,
-    DeploymentStatus,
-    Frozen,
-    NodeInfo,
-    NodeStatus,
-    RunnerHeld,
+from activities.contracts.base import Confirmed, DeploymentStatus, Frozen
+from activities.contracts.nodes import NodeInfo, NodeStatus
+from activities.contracts.runner import RunnerHeld
+from activities.contracts.workspace import (
+    Run,
+    RunRef,
+    RunTask,
+    WorkspacePlacement,
+    WorkspaceRecord,
+    WorkspaceRef,
+    WorkspaceStatus,
 )
 
-__all__ = ["Confirmed", "NodeInfo", "RunnerHeld"]
+__all__ = ["Confirmed", "NodeInfo", "RunRef", "RunnerHeld", "WorkspaceRef"]
 
 
 class OnBusy(StrEnum):
@@ -86,6 +91,13 @@ class NodeState(Frozen):
 
     info: NodeInfo
     status: NodeStatus = NodeStatus.DOWN
+    draining: bool = False
+
+
+class DrainOrder(Frozen):
+    """Signal ``drain`` of ``node-{nodeId}``: an administrator's order, which is recorded already."""
+
+    draining: bool
 
 
 class DeleteAppInput(Frozen):
@@ -100,6 +112,37 @@ class DeleteAppInput(Frozen):
 
 class DeleteAccepted(Frozen):
     app_id: int
+
+
+class WorkspaceState(Frozen):
+    """Input of ``workspace-{userId}``, and what it takes along when it continues as new."""
+
+    user_id: int
+    placement: WorkspacePlacement | None = None
+    record: WorkspaceRecord | None = None
+    touched_at: datetime | None = None
+
+
+class OpenRequest(Frozen):
+    """Update ``open`` of ``workspace-{userId}``: what runs of another app is stopped."""
+
+    app_id: int
+
+
+class RunRequest(Frozen):
+    """Update ``run`` of ``workspace-{userId}``: opens the app first, where it is not open."""
+
+    app_id: int
+    task: RunTask
+
+
+class WorkspaceView(Frozen):
+    """What every update of ``workspace-{userId}`` answers, and its query ``view``."""
+
+    status: WorkspaceStatus
+    app_id: int | None
+    node_id: str | None
+    run: Run | None
 
 
 DeployState.model_rebuild()

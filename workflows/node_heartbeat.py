@@ -14,14 +14,12 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.contracts import (
+    from activities.contracts.nodes import (
         ASK_REPAIR,
-        DISCARD_BUILD,
         INVENTORY,
         PROBE,
         RECONCILE,
         RECORD_NODE,
-        REMOVE_CONTAINER,
         REMOVE_ROUTE,
         WATCH,
         Figures,
@@ -29,12 +27,14 @@ with workflow.unsafe.imports_passed_through():
         NodeRecord,
         NodeStatus,
         Reconciliation,
-        RouteRef,
         WatchEnd,
     )
+    from activities.contracts.runner import DISCARD_BUILD
+    from activities.contracts.runtime import PRUNE_LOCAL, REMOVE_CONTAINER, RouteRef
+    from activities.contracts.workspace import REMOVE_WORKSPACE, WorkspaceRef
     from workflows import ids
     from workflows.calls import begin, record, until_ended
-    from workflows.messages import NodeState
+    from workflows.messages import DrainOrder, NodeState
     from workflows.policies import (
         CONTROL,
         LOOK_AGAIN,
@@ -54,12 +54,15 @@ class NodeHeartbeat:
     def __init__(self, state: NodeState) -> None:
         self._info = state.info
         self._status = state.status
+        self._draining = state.draining
+        self._ordered = False
         self._hello = True
 
     @workflow.run
     async def run(self, state: NodeState) -> None:
         while not workflow.info().is_continue_as_new_suggested():
             self._hello = False
+            self._ordered = False
             figures = await self._probe()
             if figures is None:
                 await self._set(NodeStatus.DOWN, "it does not answer")
@@ -69,7 +72,9 @@ class NodeHeartbeat:
             look_again = await self._reconcile()
             await self._watch(LOOK_AGAIN if look_again else RECONCILE_AGAIN)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        workflow.continue_as_new(NodeState(info=self._info, status=self._status))
+        workflow.continue_as_new(
+            NodeState(info=self._info, status=self._status, draining=self._draining)
+        )
 
     @workflow.signal(description="Sent by the node's worker when it starts")
     def hello(self, info: NodeInfo) -> None:
@@ -77,8 +82,19 @@ class NodeHeartbeat:
         self._info = info
         self._hello = True
 
-    @workflow.query(description="UP or DOWN")
+    @workflow.signal(
+        description="Sent when an administrator lets the node drain, or take work again"
+    )
+    def drain(self, order: DrainOrder) -> None:
+        """The watch comes back, and the node is looked at in its new state."""
+        if order.draining != self._draining:
+            self._draining = order.draining
+            self._ordered = True
+
+    @workflow.query(description="UP, DRAINING or DOWN")
     def status(self) -> NodeStatus:
+        if self._draining and self._status is NodeStatus.UP:
+            return NodeStatus.DRAINING
         return self._status
 
     async def _probe(self) -> Figures | None:
@@ -99,7 +115,9 @@ class NodeHeartbeat:
             summary=f"watch {self._info.node_id}",
         )
         try:
-            await workflow.wait_condition(lambda: watch.done() or self._hello, timeout=longest)
+            await workflow.wait_condition(
+                lambda: watch.done() or self._hello or self._ordered, timeout=longest
+            )
         except TimeoutError:
             workflow.logger.debug("time to reconcile again")
         if not watch.done():
@@ -128,7 +146,7 @@ class NodeHeartbeat:
     async def _set(self, status: NodeStatus, reason: str, figures: Figures | None = None) -> None:
         self._status = status
         said = f": {reason}" if reason else ""
-        workflow.set_current_details(f"**{status}** at {workflow.now():%F %T} UTC{said}")
+        workflow.set_current_details(f"**{self.status()}** at {workflow.now():%F %T} UTC{said}")
         await record(
             RECORD_NODE,
             NodeRecord(
@@ -185,6 +203,22 @@ class NodeHeartbeat:
                 UNDO,
                 queue=self._queue(),
                 summary=f"remove {container.container}",
+            )
+        for user_id in todo.remove_workspaces:
+            await begin(
+                REMOVE_WORKSPACE,
+                WorkspaceRef(user_id=user_id),
+                UNDO,
+                queue=self._queue(),
+                summary=f"remove {ids.workspace_container(user_id)}: it is of no record",
+            )
+        for images in todo.remove_images:
+            await begin(
+                PRUNE_LOCAL,
+                images,
+                UNDO,
+                queue=self._queue(),
+                summary=f"remove images of {images.repository}",
             )
         for checkout in todo.remove_checkouts:
             await begin(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +16,9 @@ STAGE = SearchAttributeKey.for_keyword("Stage")
 
 UPDATE_ANSWER = timedelta(seconds=10)
 """How long an API call waits for a workflow's answer before it says that control is away."""
+
+WORKSPACE_ANSWER = timedelta(seconds=20)
+"""How long an API call waits for a workspace before it answers that the work goes on."""
 
 MAX_HEARTBEAT_THROTTLE = timedelta(seconds=1)
 HOLD_THROTTLE = timedelta(milliseconds=300)
@@ -91,6 +94,13 @@ UNDO = Policy(timedelta(seconds=20), schedule_to_close=timedelta(seconds=60), he
 CLEAR = Policy(timedelta(seconds=30), heartbeat=HEARTBEAT)
 """Parts of a deletion: retried until confirmed."""
 
+AWAITED = Policy(
+    timedelta(hours=1),
+    heartbeat=HEARTBEAT,
+    retry=replace(_PATIENT, maximum_interval=timedelta(seconds=15)),
+)
+"""Parts of a deletion that are workflows themselves, or wait for a host to come back."""
+
 PROBE_NODE = Policy(
     timedelta(seconds=3),
     schedule_to_close=timedelta(seconds=8),
@@ -99,9 +109,84 @@ PROBE_NODE = Policy(
 )
 WATCH_NODE = Policy(timedelta(hours=12), heartbeat=timedelta(seconds=8), retry=_ONCE)
 
+_TELLS_AT_ONCE = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200),
+    backoff_coefficient=2,
+    maximum_interval=timedelta(seconds=3),
+    non_retryable_error_types=["NodeUnavailable"],
+)
+_TAKEN_UP = timedelta(seconds=10)
+"""Longer than a node's worker takes to restart: nobody takes up the work, so the node is away."""
+
+PLACE_OR_REFUSE = Policy(
+    timedelta(seconds=10), schedule_to_close=timedelta(seconds=20), retry=_TELLS_AT_ONCE
+)
+"""Somebody waits for the answer: that a node is down is said at once."""
+
+ON_WORKSPACE = Policy(
+    timedelta(seconds=60),
+    schedule_to_close=timedelta(seconds=90),
+    schedule_to_start=_TAKEN_UP,
+    heartbeat=HEARTBEAT,
+)
+"""Containers and runs on the workspace's node."""
+
+RUN_OR_REFUSE = Policy(
+    timedelta(seconds=60),
+    schedule_to_close=timedelta(seconds=90),
+    schedule_to_start=_TAKEN_UP,
+    heartbeat=HEARTBEAT,
+    retry=_TELLS_AT_ONCE,
+)
+"""Starting a run: that too many run there is said at once."""
+
+CHECKOUT = Policy(
+    timedelta(minutes=5),
+    schedule_to_close=timedelta(minutes=6),
+    schedule_to_start=_TAKEN_UP,
+    heartbeat=HEARTBEAT,
+    retry=replace(_PATIENT, maximum_attempts=5),
+)
+"""A first clone brings the whole repository."""
+
+IMPORT = Policy(
+    timedelta(minutes=6),
+    schedule_to_close=timedelta(minutes=15),
+    schedule_to_start=_TAKEN_UP,
+    heartbeat=HEARTBEAT,
+    retry=replace(_PATIENT, maximum_attempts=3),
+)
+"""It limits itself, and may wait for others'."""
+
+SAVE = Policy(
+    timedelta(seconds=60),
+    schedule_to_close=timedelta(minutes=2),
+    schedule_to_start=_TAKEN_UP,
+    heartbeat=HEARTBEAT,
+    retry=RetryPolicy(maximum_attempts=2),
+)
+"""Work that cannot be saved stays on the workspace's disk: it keeps nothing from being stopped."""
+
+FOLLOW = Policy(timedelta(hours=24), heartbeat=HEARTBEAT)
+"""For as long as a run lasts, over any number of restarts of its node's worker."""
+
+LEAVE = Policy(
+    timedelta(seconds=25),
+    schedule_to_close=timedelta(seconds=60),
+    heartbeat=HEARTBEAT,
+    retry=_TELLS_AT_ONCE,
+)
+"""What an app has in its owner's workspace; where that is away, it is owed."""
+
 MAX_RUNNER_TRIES = 5
 
 FIRST_REQUEST = timedelta(seconds=10)
 PROBE_AGAIN = timedelta(seconds=2)
 RECONCILE_AGAIN = timedelta(minutes=5)
 LOOK_AGAIN = timedelta(seconds=5)
+
+RUN_ENDS = timedelta(seconds=5)
+"""A run that was stopped has told its last lines within this."""
+
+IDLE_AGAIN = timedelta(minutes=1)
+"""What idles and could not be stopped is tried again."""

@@ -8,15 +8,8 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
 
 with workflow.unsafe.imports_passed_through():
-    from activities.contracts import (
-        RECORD_PROGRESS,
-        STAGE_ORDER,
-        DeploymentStatus,
-        Progress,
-        Stage,
-        StageRecord,
-        StageStatus,
-    )
+    from activities.contracts.base import STAGE_ORDER, DeploymentStatus, Stage, StageStatus
+    from activities.contracts.records import RECORD_PROGRESS, Progress, StageRecord
     from ops.errors import ErrorReport
     from workflows.calls import record
     from workflows.policies import NODE_ID, STAGE

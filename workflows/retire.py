@@ -10,20 +10,10 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.contracts import (
-        DELETE_IMAGE,
-        PRUNE_LOCAL,
-        RETIRE,
-        TAKE_PRUNABLE,
-        DeleteImageInput,
-        OwedUndo,
-        Plan,
-        PrunableInput,
-        PruneLocalInput,
-        RetireInput,
-        Stage,
-        StageStatus,
-    )
+    from activities.contracts.base import Stage, StageStatus
+    from activities.contracts.records import TAKE_PRUNABLE, OwedUndo, Plan, PrunableInput
+    from activities.contracts.runtime import PRUNE_LOCAL, RETIRE, PruneLocalInput, RetireInput
+    from activities.contracts.servers import DELETE_IMAGE, DeleteImageInput
     from workflows import ids
     from workflows.calls import begin, record
     from workflows.policies import CONTROL, UNDO
@@ -85,9 +75,7 @@ async def _old_images(plan: Plan, node_id: str) -> list[str]:
     if prunable.digests:
         pruned = await begin(
             PRUNE_LOCAL,
-            PruneLocalInput(
-                app_id=plan.app_id, repository=plan.repository, remove=prunable.digests
-            ),
+            PruneLocalInput(app_id=plan.app_id, repository=plan.repository, keep=prunable.keep),
             UNDO,
             queue=ids.node_queue(node_id),
             summary=f"prune images on {node_id}",

@@ -13,7 +13,8 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.contracts import Confirmed, OwedUndo
+    from activities.contracts.base import Confirmed
+    from activities.contracts.records import OwedUndo
 
 Undo = Callable[[], Awaitable[Confirmed | None]]
 Owe = Callable[[OwedUndo], Awaitable[None]]

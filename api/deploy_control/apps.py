@@ -1,10 +1,10 @@
-"""A live app's own log and figures, fetched from the agent (7005) of the node that it runs on."""
+"""A live app's own log, fetched from the agent (7005) of the node that it runs on."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from typing import Annotated, Any
+from typing import Annotated
 
 import httpx
 from fastapi import APIRouter, Query
@@ -46,19 +46,6 @@ async def logs(
         await stack.aclose()
         raise
     return StreamingResponse(_clean(answer, stack), media_type="text/plain; charset=utf-8")
-
-
-@router.get("/apps/{app_id}/stats")
-async def stats(app_id: int, entry: AnEntry, state: AState) -> dict[str, Any]:
-    """Figures of the app's running container, as its node tells them."""
-    try:
-        answer = await state.agents.get(await _agent(state, app_id) + "/stats")
-    except httpx.TransportError as error:
-        raise _away(app_id) from error
-    if answer.status_code != httpx.codes.OK:
-        raise _refused(app_id, answer.status_code)
-    figures: dict[str, Any] = answer.json()
-    return figures
 
 
 async def _clean(answer: httpx.Response, stack: AsyncExitStack) -> AsyncIterator[bytes]:

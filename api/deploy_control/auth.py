@@ -95,7 +95,14 @@ def a_runtime(node: Annotated[Node, Depends(a_node)]) -> Node:
     return node
 
 
+def a_workspace_node(node: Annotated[Node, Depends(a_node)]) -> Node:
+    if node.role != "workspace":
+        raise Forbidden("only a workspace node may ask this")
+    return node
+
+
 AnEntry = Annotated[Caller, Depends(the_entry)]
 ANode = Annotated[Node, Depends(a_node)]
 ARunner = Annotated[Node, Depends(a_runner)]
 ARuntime = Annotated[Node, Depends(a_runtime)]
+AWorkspaceNode = Annotated[Node, Depends(a_workspace_node)]

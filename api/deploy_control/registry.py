@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Query
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 
-from activities.contracts import DeploymentStatus
+from activities.contracts.base import DeploymentStatus
 from api.deploy_control.registry_tokens import Subject, parse_scopes
 from api.deploy_control.state import AState, State
 from ops.errors import Invalid, NotFound, Unauthorized

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlmodel import col, select
 
-from activities.contracts import DeploymentKind, DeploymentStatus
+from activities.contracts.base import DeploymentKind, DeploymentStatus
 from api.deploy_control.auth import ARunner, ARuntime
 from api.deploy_control.registry_tokens import build_user
 from api.deploy_control.state import AState, State
@@ -45,7 +45,7 @@ async def build_secrets(deployment_id: int, runner: ARunner, state: AState) -> B
         git_token=read_secret(settings, "gitea-runner-token").get_secret_value(),
         registry_user=build_user(deployment_id),
         registry_password=state.passwords.issue(deployment_id),
-        build_env=await _user_env(state, deployment.app_id, at_build=True),
+        build_env=await user_env(state, deployment.app_id, at_build=True),
     )
 
 
@@ -63,7 +63,7 @@ async def environment(deployment_id: int, node: ARuntime, state: AState) -> Envi
     password = state.vault.decrypt(app.database_password, database_context(deployment.app_id))
     settings = state.settings
     return Environment(
-        env=await _user_env(state, deployment.app_id)
+        env=await user_env(state, deployment.app_id)
         | {
             "PORT": str(await _port(state, deployment, app)),
             "BASE_PATH": settings.base_path(deployment.app_id),
@@ -96,7 +96,7 @@ async def _port(state: State, deployment: Deployment, app: App) -> int:
     return deployment.port or DEFAULT_PORT
 
 
-async def _user_env(state: State, app_id: int, *, at_build: bool = False) -> dict[str, str]:
+async def user_env(state: State, app_id: int, *, at_build: bool = False) -> dict[str, str]:
     query = select(AppEnv).where(AppEnv.app_id == app_id)
     if at_build:
         query = query.where(col(AppEnv.at_build))

@@ -8,7 +8,7 @@ from typing import Annotated
 import httpx
 from fastapi import Depends, Request
 
-from activities.contracts import DeploymentStatus
+from activities.contracts.base import DeploymentStatus
 from api.deploy_control.registry_tokens import BuildPasswords, RegistryIssuer
 from ops.crypto import Vault
 from ops.db.session import Database

@@ -9,18 +9,33 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from api.entry import (
+    account,
+    admin,
     apps,
+    apps_import,
     auth,
+    changes,
+    data,
     deployments,
+    doctor,
     env,
     events,
+    figures,
     health,
     internal,
+    internal_preview,
     logs,
     nodes,
     problems,
+    share_links,
     ssh_keys,
+    workspace,
+    workspace_code,
+    workspace_files,
+    workspace_git,
+    workspace_terminal,
 )
+from api.entry.guests import Guests
 from api.entry.metrics import Observed
 from api.entry.services import Services
 from ops.metrics import report_process
@@ -29,7 +44,7 @@ from ops.telemetry import instrument_fastapi
 from ops.temporal import metrics_runtime
 
 DESCRIPTION = """
-Accounts, apps and their deployments.
+Accounts, apps, their deployments, and the workspace that they are written in.
 
 Sign in with `POST /api/auth/login` and send the token as `Authorization: Bearer …`. Browsers use
 the cookie that comes with it; a write that only the cookie vouches for needs the studio's `Origin`.
@@ -52,6 +67,7 @@ def create_app(settings: Settings, *, serve_metrics: bool = True) -> FastAPI:
         beside = [
             asyncio.create_task(services.reach_temporal(runtime), name="reach temporal"),
             asyncio.create_task(report_process(), name="report process"),
+            asyncio.create_task(Guests(settings, services.database).serve(), name="guests"),
         ]
         try:
             yield
@@ -75,14 +91,28 @@ def create_app(settings: Settings, *, serve_metrics: bool = True) -> FastAPI:
     for module in (
         health,
         auth,
+        account,
         apps,
+        apps_import,
         env,
         deployments,
+        changes,
         events,
         logs,
+        figures,
+        data,
         ssh_keys,
         nodes,
+        admin,
+        doctor,
+        workspace,
+        share_links,
+        workspace_files,
+        workspace_git,
+        workspace_terminal,
+        workspace_code,
         internal,
+        internal_preview,
     ):
         app.include_router(module.router)
     problems.install(app)

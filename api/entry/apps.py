@@ -12,14 +12,17 @@ from sqlmodel import col, delete, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.service import RPCError
 
-from activities.contracts import DeploymentStatus
-from api.entry import sources
+from activities.contracts.base import DeploymentStatus
+from activities.contracts.imports import ImportState
+from api.entry import imports, sources
 from api.entry.deps import ChangeableApp, Me, OwnedApp, Use
 from api.entry.problems import errors
+from api.entry.publishing import locked_owner
 from api.entry.schemas import AppOut, AppPatch, NewApp, TemplateOut
 from api.entry.services import Services
 from ops import samples
-from ops.db.tables import App, Deployment, User
+from ops.db.tables import App, Deployment
+from ops.error_codes import ErrorCode
 from ops.errors import Conflict, Invalid, LimitReached, NodeUnavailable, StudioError
 from ops.names import app_repository
 from ops.validation import slug_candidates
@@ -94,7 +97,7 @@ async def list_apps(me: Me, use: Use) -> list[AppOut]:
 @router.post(
     "/apps",
     status_code=status.HTTP_201_CREATED,
-    responses=errors(401, 403, 422, 429, 503),
+    responses=errors(401, 403, 409, 422, 429, 503),
 )
 async def create_app(body: NewApp, me: Me, use: Use) -> AppOut:
     """A new app with a Git repository of its own; a taken address gets a suffix."""
@@ -104,29 +107,48 @@ async def create_app(body: NewApp, me: Me, use: Use) -> AppOut:
             hint="one of: " + ", ".join(samples.SAMPLES),
             field="template",
         )
-    app = await _record(use, me.id, body)
+    state = ImportState.PENDING if body.git_url is not None else None
+    app = await new_app(use, me.id, body, state)
+    if state is not None:
+        await imports.ask(use, app)
+    return (await described(use, [app]))[0]
+
+
+async def new_app(use: Services, user_id: int, body: NewApp, state: ImportState | None) -> App:
+    """The app with its repository."""
+    app = await _record(use, user_id, body, state)
     try:
         await sources.prepare(use, app)
     except StudioError:
         await _take_back(use, app)
         raise
-    return (await described(use, [app]))[0]
+    return app
 
 
-async def _record(use: Services, user_id: int, body: NewApp) -> App:
+async def _record(use: Services, user_id: int, body: NewApp, state: ImportState | None) -> App:
     """Writes the row under the lock of its user, so that two requests cannot pass the limit."""
     async with use.database.session() as session:
-        await session.exec(select(User.id).where(User.id == user_id).with_for_update())
+        owner = await locked_owner(session, user_id)
         counting = select(func.count()).select_from(App).where(App.user_id == user_id)
-        if (await session.exec(counting)).one() >= use.settings.max_apps:
+        taken = (await session.exec(counting)).one()
+        if taken >= use.settings.max_apps and not owner.is_admin:
             raise LimitReached(
                 f"you have {use.settings.max_apps} apps, which is the limit",
+                code=ErrorCode.APPS_LIMIT,
+                values={"limit": use.settings.max_apps},
                 hint="delete one you no longer need",
             )
         for _ in range(SLUG_TRIES):
             suffix = "".join(secrets.choice(SUFFIX_LETTERS) for _ in range(SUFFIX_LENGTH))
             for slug in slug_candidates(body.name, suffix):
-                app = App(user_id=user_id, name=body.name, slug=slug, template=body.template)
+                app = App(
+                    user_id=user_id,
+                    name=body.name,
+                    slug=slug,
+                    template=body.template,
+                    git_url=body.git_url,
+                    import_state=state,
+                )
                 if await _insert(session, app):
                     return app
     raise Conflict("no free address was found for this name", hint="try again or take another name")
@@ -181,6 +203,11 @@ async def delete_app(app: OwnedApp, use: Use) -> AppOut:
 
     It shows as DELETING until all is confirmed gone, then as 404. Asking again is the same.
     """
+    await begin_deletion(use, app)
+    return (await described(use, [app]))[0]
+
+
+async def begin_deletion(use: Services, app: App) -> None:
     assert app.id is not None
     async with use.database.session() as session:
         await session.exec(update(App).where(col(App.id) == app.id).values(deleting=True))
@@ -189,4 +216,3 @@ async def delete_app(app: OwnedApp, use: Use) -> AppOut:
         await commands.delete_app(use.temporal, DeleteAppInput(app_id=app.id, user_id=app.user_id))
     except (NodeUnavailable, RPCError) as error:
         log.warning("apps.deletion_left_to_sweep", app_id=app.id, error=str(error)[:300])
-    return (await described(use, [app]))[0]

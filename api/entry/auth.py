@@ -12,6 +12,7 @@ from sqlmodel import col, delete, func, select
 
 from api.entry.deps import Id, Me, Use, client_address, cookie_name, same_origin, token_hash
 from api.entry.problems import errors
+from api.entry.publishing import locked_owner
 from api.entry.schemas import (
     LoggedIn,
     Login,
@@ -24,6 +25,7 @@ from api.entry.schemas import (
 from api.entry.schemas import Me as MeOut
 from api.entry.services import Services
 from ops.db.tables import SignInAttempt, Token, User, now
+from ops.error_codes import ErrorCode
 from ops.errors import Conflict, Forbidden, LimitReached, NotFound, Unauthorized
 from ops.settings import Settings
 
@@ -41,16 +43,18 @@ def _new_token() -> str:
 def _refuse_foreign_pages(request: Request, settings: Settings) -> None:
     """Another site's page must not sign a browser in or up; scripts send no Origin at all."""
     if "origin" in request.headers and not same_origin(request, settings):
-        raise Forbidden("this request does not come from the studio's own page")
+        raise Forbidden(
+            "this request does not come from the studio's own page", code=ErrorCode.FOREIGN_PAGE
+        )
 
 
-def _attempt_keys(email: str, address: str) -> dict[str, int]:
+def attempt_keys(email: str, address: str) -> dict[str, int]:
     """What is counted, and how many times its limit is the setting's."""
     parts = {f"{email} {address}": 1, f"@ {address}": WIDER, f"{email} @": WIDER}
     return {hashlib.sha256(part.encode()).hexdigest(): times for part, times in parts.items()}
 
 
-async def _begin_attempt(use: Services, keys: dict[str, int]) -> list[int]:
+async def begin_attempt(use: Services, keys: dict[str, int]) -> list[int]:
     """Counts an attempt before its password is looked at; answers the ids of what was written.
 
     Many at once would otherwise all find that nobody has failed yet. Raises LimitReached when one
@@ -71,13 +75,18 @@ async def _begin_attempt(use: Services, keys: dict[str, int]) -> list[int]:
     async with use.database.session() as session:
         counts = (await session.exec(counting)).all()
     if any(count > settings.sign_in_attempts * keys[key] for key, count in counts):
-        await _forget_attempt(use, begun)
+        await forget_attempt(use, begun)
         minutes = max(1, settings.sign_in_window_seconds // 60)
-        raise LimitReached("too many attempts to sign in", hint=f"try again in {minutes} minutes")
+        raise LimitReached(
+            "too many attempts to sign in",
+            code=ErrorCode.TOO_MANY_SIGN_INS,
+            values={"minutes": minutes},
+            hint=f"try again in {minutes} minutes",
+        )
     return begun
 
 
-async def _forget_attempt(use: Services, begun: list[int]) -> None:
+async def forget_attempt(use: Services, begun: list[int]) -> None:
     async with use.database.session() as session:
         await session.exec(delete(SignInAttempt).where(col(SignInAttempt.id).in_(begun)))
 
@@ -105,26 +114,32 @@ async def register(body: Register, request: Request, use: Use) -> Registered:
         async with use.database.session() as session:
             session.add(user)
     except IntegrityError:
-        raise Conflict("this email has an account already", hint="sign in", field="email") from None
+        raise Conflict(
+            "this email has an account already",
+            code=ErrorCode.EMAIL_TAKEN,
+            hint="sign in",
+            field="email",
+        ) from None
     assert user.id is not None
     return Registered(id=user.id, email=user.email)
 
 
-@router.post("/auth/login", responses=errors(401, 403, 422, 429, 503))
+@router.post("/auth/login", responses=errors(401, 403, 409, 422, 429, 503))
 async def login(body: Login, request: Request, response: Response, use: Use) -> LoggedIn:
     """A session: its token, and the same one as a cookie for browsers."""
     _refuse_foreign_pages(request, use.settings)
     email = body.email.strip().lower()
-    begun = await _begin_attempt(use, _attempt_keys(email, client_address(request)))
+    begun = await begin_attempt(use, attempt_keys(email, client_address(request)))
     user = await _registered(use, email)
     hashed = user.password_hash if user else None
     if not await use.passwords.verify(body.password.get_secret_value(), hashed) or user is None:
-        raise Unauthorized("email or password is wrong")
-    await _forget_attempt(use, begun)
+        raise Unauthorized("email or password is wrong", code=ErrorCode.WRONG_CREDENTIALS)
+    await forget_attempt(use, begun)
     assert user.id is not None
     token = _new_token()
     lifetime = timedelta(days=use.settings.session_days)
     async with use.database.session() as session:
+        await locked_owner(session, user.id)
         await session.exec(delete(Token).where(col(Token.expires_at) < now()))
         session.add(Token(user_id=user.id, hash=token_hash(token), expires_at=now() + lifetime))
     response.set_cookie(
@@ -170,7 +185,7 @@ async def list_tokens(me: Me, use: Use) -> list[TokenOut]:
 @router.post(
     "/auth/tokens",
     status_code=status.HTTP_201_CREATED,
-    responses=errors(401, 403, 422, 503),
+    responses=errors(401, 403, 409, 422, 503),
 )
 async def create_token(body: NewToken, me: Me, use: Use) -> TokenMade:
     """A token for scripts. It is in this answer only."""
@@ -183,6 +198,7 @@ async def create_token(body: NewToken, me: Me, use: Use) -> TokenMade:
         expires_at=now() + timedelta(days=days) if days else None,
     )
     async with use.database.session() as session:
+        await locked_owner(session, me.id)
         session.add(row)
     return TokenMade(token=token, **TokenOut.of(row).model_dump())
 
@@ -199,7 +215,7 @@ async def delete_token(token_id: Id, me: Me, use: Use) -> None:
     )
     async with use.database.session() as session:
         if (await session.exec(query)).rowcount == 0:
-            raise NotFound(f"there is no token {token_id} of yours")
+            raise NotFound(f"there is no token {token_id} of yours", code=ErrorCode.TOKEN_MISSING)
 
 
 @router.get("/me", responses=errors(401, 503))

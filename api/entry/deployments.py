@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -9,13 +11,14 @@ from fastapi import APIRouter, Query, status
 from sqlalchemy import update
 from sqlmodel import col, select
 
-from activities.contracts import DeploymentKind, DeploymentStatus, Stage
+from activities.contracts.base import DeploymentKind, DeploymentStatus, Stage
 from api.entry import publishing, sources
 from api.entry.deps import ChangeableApp, OwnedApp, OwnedDeployment, Use
 from api.entry.problems import errors
 from api.entry.schemas_deployments import Accepted, Asked, DeploymentOut, NewDeployment, NewRollback
 from api.entry.services import Services
 from ops.db.tables import App, Deployment, DeploymentStage, now
+from ops.error_codes import ErrorCode
 from ops.errors import Conflict
 from workflows import commands
 
@@ -23,6 +26,9 @@ router = APIRouter(prefix="/api", tags=["deployments"])
 
 ACCEPTED = status.HTTP_202_ACCEPTED
 ASKING = errors(401, 403, 404, 409, 422, 429, 503)
+CANCEL_SECONDS = 1.0
+REMEMBERED = 10_000
+_signalled: dict[int, tuple[float, asyncio.Task[None]]] = {}
 Before = Annotated[int | None, Query(ge=1, description="Older than this one")]
 Limit = Annotated[int, Query(ge=1, le=100)]
 
@@ -76,7 +82,7 @@ async def roll_back(app: ChangeableApp, use: Use, body: NewRollback | None = Non
 async def start(app: ChangeableApp, use: Use, body: Asked | None = None) -> Accepted:
     """Starts the last release of a stopped app."""
     if app.live_deployment_id is not None and not app.stopped:
-        raise Conflict("the app is live already")
+        raise Conflict("the app is live already", code=ErrorCode.APP_LIVE)
     row = publishing.from_release(
         app, DeploymentKind.START, await publishing.release_to_start(use, app)
     )
@@ -87,7 +93,7 @@ async def start(app: ChangeableApp, use: Use, body: Asked | None = None) -> Acce
 async def stop(app: ChangeableApp, use: Use, body: Asked | None = None) -> Accepted:
     """Takes the app off the web; its releases, its data and its address stay."""
     if app.stopped or app.live_deployment_id is None:
-        raise Conflict("the app is not live")
+        raise Conflict("the app is not live", code=ErrorCode.APP_NOT_LIVE)
     row = publishing.new_row(app, DeploymentKind.STOP)
     return Accepted(id=await publishing.ask(use, app, row, (body or Asked()).on_busy))
 
@@ -102,7 +108,7 @@ async def retry(owned: OwnedDeployment, use: Use, body: Asked | None = None) -> 
     """The same again: from the image, when it was pushed, else from the commit or branch."""
     app, source = owned.app, owned.deployment
     if app.deleting:
-        raise Conflict("the app is being deleted")
+        raise Conflict("the app is being deleted", code=ErrorCode.APP_DELETING)
     if source.status not in (
         DeploymentStatus.FAILED,
         DeploymentStatus.CANCELLED,
@@ -129,16 +135,30 @@ async def cancel(owned: OwnedDeployment, use: Use) -> Accepted:
     """Ends a deployment and removes every trace of it; ``removed`` then lists what is gone."""
     deployment = owned.deployment
     if DeploymentStatus(deployment.status).ended:
-        raise Conflict(f"deployment {owned.id} has ended: {deployment.status}")
+        raise Conflict(
+            f"deployment {owned.id} has ended: {deployment.status}", code=ErrorCode.DEPLOYMENT_ENDED
+        )
     if await _retires(use, owned.id):
         raise Conflict(
             "it is too late: the new release is live and the old one is being removed",
+            code=ErrorCode.TOO_LATE,
             hint="roll back instead",
         )
-    await commands.cancel(use.temporal, deployment.app_id, owned.id)
+    await _signal(use, deployment.app_id, owned.id)
     if deployment.status == DeploymentStatus.PENDING:
         await _end_unknown(use, deployment.app_id, owned.id)
     return Accepted(id=owned.id)
+
+
+async def _signal(use: Services, app_id: int, deployment_id: int) -> None:
+    """A workflow takes a limited number of signals: whoever asks within a second shares one."""
+    at, sending = _signalled.get(deployment_id, (0.0, None))
+    if sending is None or time.monotonic() - at >= CANCEL_SECONDS:
+        if len(_signalled) >= REMEMBERED:
+            _signalled.clear()
+        sending = asyncio.create_task(commands.cancel(use.temporal, app_id, deployment_id))
+        _signalled[deployment_id] = (time.monotonic(), sending)
+    await asyncio.shield(sending)
 
 
 async def _retires(use: Services, deployment_id: int) -> bool:

@@ -18,6 +18,7 @@ from api.entry.schemas import (
 from api.entry.services import Services
 from ops.crypto import env_context
 from ops.db.tables import App, AppEnv
+from ops.error_codes import ErrorCode
 from ops.errors import Invalid
 from ops.validation import env_total, env_value
 
@@ -63,7 +64,7 @@ async def _change(
     assert app.id is not None
     given = {variable.key: variable for variable in variables}
     if len(given) != len(variables):
-        raise Invalid("a variable is set twice", field="variables")
+        raise Invalid("a variable is set twice", code=ErrorCode.ENV_KEY_TWICE, field="variables")
     async with use.database.session() as session:
         # Two changes at once would each miss the other's part of the limit.
         await session.exec(select(App.id).where(App.id == app.id).with_for_update())
@@ -74,7 +75,12 @@ async def _change(
         values = {key: _open(use, row) for key, row in rows.items()}
         for key, variable in given.items():
             if variable.value is None and key not in rows:
-                raise Invalid(f"{key} has no value", field=key)
+                raise Invalid(
+                    f"{key} has no value",
+                    code=ErrorCode.ENV_VALUE_MISSING,
+                    values={"key": key},
+                    field=key,
+                )
             if variable.value is not None:
                 values[key] = env_value(key, variable.value)
         env_total(values)

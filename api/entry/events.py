@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.datastructures import QueryParams
 
-from activities.contracts import DeploymentStatus
+from activities.contracts.base import DeploymentStatus
 from api.entry.deployments import described
 from api.entry.deps import OwnedDeployment, Use
 from api.entry.problems import Responses, errors

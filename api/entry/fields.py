@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic_core import PydanticCustomError
 
 from ops import validation
 from ops.errors import Invalid
@@ -19,8 +20,12 @@ def _checked(check: Callable[[str], str]) -> AfterValidator:
         try:
             return check(value)
         except Invalid as refusal:
-            raise ValueError(
-                refusal.what + (f" ({refusal.hint})" if refusal.hint else "")
+            what = refusal.what + (f" ({refusal.hint})" if refusal.hint else "")
+            if refusal.code is None:
+                raise ValueError(what) from None
+            # The message is a template to pydantic, and what was given may hold braces.
+            raise PydanticCustomError(
+                refusal.code.value, "{what}", {"what": what, **refusal.values}
             ) from None
 
     return AfterValidator(run)
@@ -35,6 +40,11 @@ Email = Annotated[
     str, Field(max_length=254, examples=["ada@example.org"]), _checked(validation.email)
 ]
 AppName = Annotated[str, Field(examples=["My shop"]), _checked(validation.app_name)]
+ImportUrl = Annotated[
+    str,
+    Field(max_length=500, examples=["https://git.example.org/ada/shop.git"]),
+    _checked(validation.import_url),
+]
 GitRef = Annotated[str, Field(examples=["main"]), _checked(validation.git_ref)]
 EnvKey = Annotated[str, Field(examples=["GREETING"]), _checked(validation.env_key)]
 Title = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]

@@ -1,10 +1,10 @@
-"""What a live app prints, and what it takes of its node."""
+"""What a live app prints."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import httpx
 from fastapi import APIRouter, Query, Response
@@ -14,7 +14,9 @@ from api.entry.deps import OwnedApp, Use
 from api.entry.events import FOLLOW, PING_SECONDS
 from api.entry.problems import errors
 from api.entry.services import Services
+from ops.error_codes import ErrorCode
 from ops.errors import Conflict, NodeUnavailable
+from ops.logtext import sanitise
 
 router = APIRouter(prefix="/api/apps/{app_id}", tags=["apps"])
 
@@ -40,26 +42,13 @@ async def read_logs(
 ) -> Response:
     """The live release's own output."""
     if app.live_deployment_id is None or app.stopped:
-        raise Conflict("the app is not live", hint="deploy or start it first")
+        raise Conflict(
+            "the app is not live", code=ErrorCode.APP_NOT_LIVE, hint="deploy or start it first"
+        )
     answer = await _open(
         use, f"/apps/{app.id}/logs?tail={tail}&follow={'true' if follow else 'false'}"
     )
     return EventSourceResponse(_events(answer), ping=PING_SECONDS)
-
-
-@router.get("/metrics", responses=errors(401, 404, 409, 422, 503))
-async def read_metrics(app: OwnedApp, use: Use) -> dict[str, Any]:
-    """What the app's container takes just now: CPU, memory, processes, network."""
-    if app.live_deployment_id is None or app.stopped:
-        raise Conflict("the app is not live", hint="deploy or start it first")
-    answer = await _open(use, f"/apps/{app.id}/stats")
-    try:
-        figures: dict[str, Any] = json.loads(await answer.aread())
-    except (httpx.HTTPError, ValueError) as error:
-        raise NodeUnavailable(AWAY, hint="try again soon") from error
-    finally:
-        await answer.aclose()
-    return figures
 
 
 async def _open(use: Services, path: str) -> httpx.Response:
@@ -74,7 +63,11 @@ async def _open(use: Services, path: str) -> httpx.Response:
         return answer
     await answer.aclose()
     if answer.status_code in (404, 409):
-        raise Conflict("the app has no container just now", hint="deploy or start it first")
+        raise Conflict(
+            "the app has no container just now",
+            code=ErrorCode.APP_NOT_LIVE,
+            hint="deploy or start it first",
+        )
     raise NodeUnavailable(AWAY, hint="try again soon")
 
 
@@ -82,7 +75,7 @@ async def _events(answer: httpx.Response) -> AsyncIterator[ServerSentEvent]:
     reason = "ended"
     try:
         async for text in answer.aiter_lines():
-            yield ServerSentEvent(data=json.dumps({"text": text}), event="line")
+            yield ServerSentEvent(data=json.dumps({"text": sanitise(text)}), event="line")
     except httpx.HTTPError:
         reason = "interrupted"
     finally:

@@ -1,4 +1,4 @@
-"""For administrators: the hosts, and everybody's deployments."""
+"""For administrators: the hosts, and what is placed on them."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from datetime import timedelta
 from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Path, Query
-from sqlmodel import col, select
+from fastapi import APIRouter, Path
+from sqlmodel import col, func, select
 from temporalio.service import RPCError
 
-from activities.contracts import WATCH, DeploymentStatus, Figures, NodeRole, NodeStatus
-from api.entry.deployments import Before, Limit, described
+from activities.contracts.nodes import WATCH, Figures, NodeRole, NodeStatus
 from api.entry.deps import Admin, Use
 from api.entry.problems import errors
-from api.entry.schemas_deployments import DeploymentOut, NodeOut
+from api.entry.schemas_admin import AdminWorkspace, NodeOut, Placed, PlacedApp
 from api.entry.services import Services
-from ops.db.tables import App, Deployment, NodeRow
-from ops.errors import NotFound
+from ops.db.tables import App, NodeRow, User, Workspace
+from ops.errors import NodeUnavailable, NotFound
 from ops.settings import Node
-from workflows import ids
+from workflows import commands, ids
+from workflows.messages import DrainOrder
 
 router = APIRouter(prefix="/api", tags=["administrators"])
 log = structlog.get_logger()
@@ -34,11 +34,45 @@ async def list_nodes(_: Admin, use: Use) -> list[NodeOut]:
     """Every host that this installation has, with its live figures."""
     async with use.database.session() as session:
         rows = {row.node_id: row for row in await session.exec(select(NodeRow))}
-    figures = await asyncio.gather(*(_live(use, node.node_id) for node in use.settings.nodes))
+        placed = {
+            node_id: count
+            for what in (App.node_id, Workspace.node_id)
+            for node_id, count in await session.exec(
+                select(what, func.count()).where(col(what).is_not(None)).group_by(col(what))
+            )
+        }
+    figures = await asyncio.gather(
+        *(live_figures(use, node.node_id) for node in use.settings.nodes)
+    )
     return [
-        _described(node, rows.get(node.node_id), live)
+        _described(use, node, rows.get(node.node_id), live, placed.get(node.node_id, 0))
         for node, live in zip(use.settings.nodes, figures, strict=True)
     ]
+
+
+@router.get("/admin/nodes/{node_id}/placements", responses=errors(401, 403, 404, 422, 503))
+async def list_placements(node_id: NodeId, _: Admin, use: Use) -> Placed:
+    """The apps and workspaces that a host was given; they stay when it drains."""
+    node = _known(use, node_id)
+    apps = (
+        select(App, User.email)
+        .where(App.user_id == User.id, App.node_id == node.node_id)
+        .order_by(col(App.id))
+    )
+    workspaces = (
+        select(Workspace, User.email)
+        .where(Workspace.user_id == User.id, Workspace.node_id == node.node_id)
+        .order_by(col(Workspace.user_id))
+    )
+    async with use.database.session() as session:
+        return Placed(
+            node_id=node.node_id,
+            apps=[PlacedApp.of(app, email) for app, email in await session.exec(apps)],
+            workspaces=[
+                AdminWorkspace.of(use.settings, row, email)
+                for row, email in await session.exec(workspaces)
+            ],
+        )
 
 
 @router.post("/nodes/{node_id}/drain", responses=errors(401, 403, 404, 503))
@@ -53,40 +87,38 @@ async def undrain(node_id: NodeId, _: Admin, use: Use) -> NodeOut:
     return await _set_draining(use, node_id, draining=False)
 
 
-@router.get("/admin/deployments", responses=errors(401, 403, 422, 503))
-async def list_all_deployments(
-    _: Admin,
-    use: Use,
-    status: Annotated[list[DeploymentStatus] | None, Query()] = None,
-    limit: Limit = 50,
-    before: Before = None,
-) -> list[DeploymentOut]:
-    """Everybody's deployments, the newest first."""
-    query = select(App, Deployment).where(Deployment.app_id == App.id)
-    if status:
-        query = query.where(col(Deployment.status).in_(status))
-    if before is not None:
-        query = query.where(col(Deployment.id) < before)
-    async with use.database.session() as session:
-        rows = (await session.exec(query.order_by(col(Deployment.id).desc()).limit(limit))).all()
-    return await described(use, list(rows))
-
-
 async def _set_draining(use: Services, node_id: str, *, draining: bool) -> NodeOut:
-    node = next((node for node in use.settings.nodes if node.node_id == node_id), None)
-    if node is None:
-        known = ", ".join(node.node_id for node in use.settings.nodes)
-        raise NotFound(f"no host is named {node_id}", hint=f"one of: {known}")
+    node = _known(use, node_id)
     async with use.database.session() as session:
         row = await session.get(NodeRow, node_id, with_for_update=True) or NodeRow(
             node_id=node_id, role=node.role, status=NodeStatus.DOWN, reason="not seen yet"
         )
         row.draining = draining
         session.add(row)
-    return _described(node, row, await _live(use, node_id))
+        placed = await session.exec(
+            select(func.count())
+            .select_from(Workspace if node.role == "workspace" else App)
+            .where((Workspace if node.role == "workspace" else App).node_id == node_id)
+        )
+    try:
+        await commands.drain(use.temporal, node_id, DrainOrder(draining=draining))
+    except (RPCError, NodeUnavailable) as error:
+        # What counts is the record, which placements read; the workflow only shows it.
+        log.warning("nodes.drain_not_told", node_id=node_id, error=str(error)[:200])
+    return _described(use, node, row, await live_figures(use, node_id), placed.one())
 
 
-def _described(node: Node, row: NodeRow | None, live: Figures | None) -> NodeOut:
+def _known(use: Services, node_id: str) -> Node:
+    for node in use.settings.nodes:
+        if node.node_id == node_id:
+            return node
+    known = ", ".join(node.node_id for node in use.settings.nodes)
+    raise NotFound(f"no host is named {node_id}", hint=f"one of: {known}")
+
+
+def _described(
+    use: Services, node: Node, row: NodeRow | None, live: Figures | None, placed: int
+) -> NodeOut:
     status = NodeStatus(row.status) if row else NodeStatus.DOWN
     draining = row is not None and row.draining
     if draining and status is NodeStatus.UP:
@@ -99,11 +131,14 @@ def _described(node: Node, row: NodeRow | None, live: Figures | None) -> NodeOut
         reason=row.reason if row else "not seen yet",
         draining=draining,
         figures=live or recorded,
+        live=live is not None,
+        placed=placed,
         changed_at=row.changed_at if row else None,
+        temporal_url=use.settings.workflow_url(ids.node_workflow(node.node_id)),
     )
 
 
-async def _live(use: Services, node_id: str) -> Figures | None:
+async def live_figures(use: Services, node_id: str) -> Figures | None:
     """What the node's watch said last in its heartbeat; None when there is no watch to ask."""
     client = use.temporal_client
     if client is None:

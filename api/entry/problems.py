@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -14,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from temporalio.service import RPCError
 
+from ops.error_codes import ErrorCode
 from ops.errors import (
     Conflict,
     LimitReached,
@@ -29,12 +31,20 @@ RETRY_SECONDS = 5
 _OUR_FAULT = frozenset({1054, 1064, 1146, 1366})
 """MariaDB's numbers for what waiting does not mend: no such column or table, no valid statement."""
 
+_LIMITS = ("min_length", "max_length", "ge", "le", "gt", "lt")
+
 log = structlog.get_logger()
 
 
 class FieldError(BaseModel):
     field: str = Field(examples=["body.name"])
     what: str = Field(examples=["Field required"])
+    code: str = Field(
+        examples=["missing"], description="For a translation of ``what``: pydantic's, or ErrorCode"
+    )
+    values: dict[str, str | float] = Field(
+        examples=[{"limit": 100}], description="What a translation names"
+    )
 
 
 class Problem(BaseModel):
@@ -60,6 +70,10 @@ class Problem(BaseModel):
     detail: str
     hint: str | None = None
     field: str | None = None
+    code: ErrorCode | None = Field(default=None, description="For a translation of ``detail``")
+    values: dict[str, str | float] | None = Field(
+        default=None, description="What a translation names"
+    )
     errors: list[FieldError] | None = None
 
 
@@ -68,9 +82,11 @@ _MEANING = {
     403: "Signed in, and not allowed",
     404: "There is no such thing, or it belongs to somebody else",
     409: "Not possible in the present state",
+    412: "Somebody else changed it since it was read",
     422: "What was sent makes no sense",
     429: "A limit is reached",
     503: "A part of the platform is away just now",
+    507: "The workspace's disk is full",
 }
 
 Responses = dict[int | str, dict[str, Any]]
@@ -133,11 +149,20 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
         {
             "field": ".".join(str(part) for part in item["loc"]),
             "what": str(item["msg"]).removeprefix("Value error, "),
+            "code": item["type"],
+            "values": _values(item.get("ctx", {})),
         }
         for item in error.errors()
     ]
     detail = "; ".join(f"{item['field']}: {item['what']}" for item in found[:5])
     return _plain(422, "Invalid input", detail, errors=found)
+
+
+def _values(context: Mapping[str, Any]) -> dict[str, str | float]:
+    """What is plain of a check's own words; every limit is called one."""
+    plain = {name: told for name, told in context.items() if isinstance(told, str | int | float)}
+    plain.pop("what", None)
+    return {("limit" if name in _LIMITS else name): told for name, told in plain.items()}
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
@@ -150,7 +175,11 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
 async def _collision(request: Request, error: Exception) -> JSONResponse:
     # Two requests met; what each checks beforehand tells the usual case in better words.
     log.warning("request.collided", path=request.url.path)
-    return answer(Conflict("somebody changed this at the same moment", hint="try again"))
+    return answer(
+        Conflict(
+            "somebody changed this at the same moment", code=ErrorCode.COLLIDED, hint="try again"
+        )
+    )
 
 
 async def _database(request: Request, error: Exception) -> JSONResponse:
@@ -159,13 +188,21 @@ async def _database(request: Request, error: Exception) -> JSONResponse:
         log.error("request.database_refused", path=request.url.path, exc_info=error)
         return _fault()
     log.warning("request.database_away", error=str(cause or type(error).__name__))
-    return answer(NodeUnavailable("the records do not answer just now", hint="try again soon"))
+    return answer(
+        NodeUnavailable(
+            "the records do not answer just now", code=ErrorCode.RECORDS_AWAY, hint="try again soon"
+        )
+    )
 
 
 async def _temporal(request: Request, error: Exception) -> JSONResponse:
     log.warning("request.temporal_away", error=str(error)[:300])
     return answer(
-        NodeUnavailable("the deploy control does not answer just now", hint="try again in a minute")
+        NodeUnavailable(
+            "the deploy control does not answer just now",
+            code=ErrorCode.CONTROL_AWAY,
+            hint="try again in a minute",
+        )
     )
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import structlog
 from sqlalchemy import exists
 from sqlmodel import col, delete, func, or_, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.service import RPCError
 
-from activities.contracts import DeploymentKind, DeploymentStatus
+from activities.contracts.base import DeploymentKind, DeploymentStatus
 from activities.rows import last_release
 from api.entry.services import Services
-from ops.db.tables import App, Deployment, User
+from ops.db.tables import AccountDeletion, App, Deployment, User
+from ops.error_codes import ErrorCode
 from ops.errors import Conflict, LimitReached, NodeUnavailable, NotFound, PlatformError
 from ops.telemetry import traceparent
 from workflows import commands
@@ -56,8 +58,8 @@ async def ask(use: Services, app: App, row: Deployment, on_busy: OnBusy) -> int:
 async def _record(use: Services, app: App, row: Deployment) -> None:
     """Writes the row under the lock of its user, so that two requests cannot pass the limit."""
     async with use.database.session() as session:
-        await session.exec(select(User.id).where(User.id == app.user_id).with_for_update())
-        if row.kind != DeploymentKind.STOP:
+        owner = await locked_owner(session, app.user_id)
+        if row.kind != DeploymentKind.STOP and not owner.is_admin:
             going_live = exists().where(
                 col(Deployment.app_id) == App.id,
                 col(Deployment.status).in_((DeploymentStatus.PENDING, DeploymentStatus.RUNNING)),
@@ -72,9 +74,27 @@ async def _record(use: Services, app: App, row: Deployment) -> None:
             if (await session.exec(others)).one() >= use.settings.max_live:
                 raise LimitReached(
                     f"{use.settings.max_live} of your apps are live, which is the limit",
+                    code=ErrorCode.LIVE_LIMIT,
+                    values={"limit": use.settings.max_live},
                     hint="stop or delete one first",
                 )
         session.add(row)
+
+
+async def locked_owner(session: AsyncSession, user_id: int) -> User:
+    """The user's row, locked until the commit; limits do not hold for an administrator's own apps.
+
+    Raises Conflict once the account is being deleted: nothing new of it is begun.
+    """
+    query = select(User).where(User.id == user_id).with_for_update()
+    owner = (await session.exec(query)).first()
+    if owner is None or await session.get(AccountDeletion, user_id) is not None:
+        raise Conflict(
+            "the account is being deleted",
+            code=ErrorCode.ACCOUNT_DELETING,
+            hint="make a new one when it is gone",
+        )
+    return owner
 
 
 async def source_of_rollback(use: Services, app: App, deployment_id: int | None) -> Deployment:
@@ -95,7 +115,11 @@ async def source_of_rollback(use: Services, app: App, deployment_id: int | None)
                 )
             ).first()
             if current is None:
-                raise Conflict("there is no release to roll back from", hint="deploy first")
+                raise Conflict(
+                    "there is no release to roll back from",
+                    code=ErrorCode.NO_RELEASE,
+                    hint="deploy first",
+                )
             found = (
                 await session.exec(
                     releases.where(
@@ -106,7 +130,10 @@ async def source_of_rollback(use: Services, app: App, deployment_id: int | None)
                 )
             ).first()
             if found is None:
-                raise Conflict("there is no earlier release whose image is kept")
+                raise Conflict(
+                    "there is no earlier release whose image is kept",
+                    code=ErrorCode.NO_EARLIER_RELEASE,
+                )
             return found
         named = (
             await session.exec(
@@ -122,12 +149,16 @@ def _startable(row: Deployment | None, deployment_id: int) -> Deployment:
     if row is None:
         raise NotFound(
             f"this app has no deployment {deployment_id}",
+            code=ErrorCode.DEPLOYMENT_MISSING,
+            values={"id": deployment_id},
             hint="see `studio deployments`",
             field="deployment_id",
         )
     if row.image_gone:
         raise Conflict(
             f"the image of deployment {deployment_id} was pruned",
+            code=ErrorCode.IMAGE_PRUNED,
+            values={"id": deployment_id},
             hint="deploy its commit again" if row.commit is None else f"deploy --ref {row.commit}",
         )
     if row.status != DeploymentStatus.SUCCEEDED or row.digest is None:
@@ -141,7 +172,9 @@ async def release_to_start(use: Services, app: App) -> Deployment:
     async with use.database.session() as session:
         found = await last_release(session, app.id)
     if found is None:
-        raise Conflict("there is no release to start", hint="deploy first")
+        raise Conflict(
+            "there is no release to start", code=ErrorCode.NO_RELEASE, hint="deploy first"
+        )
     return found
 
 

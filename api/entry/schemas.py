@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
-from activities.contracts import DeploymentStatus
-from api.entry.fields import AppName, Email, EnvKey, Given, Taken, Time, Title
+from activities.contracts.base import DeploymentStatus
+from activities.contracts.imports import ImportState
+from api.entry.fields import AppName, Email, EnvKey, Given, ImportUrl, Taken, Time, Title
 from ops import validation
-from ops.db.tables import App, SshKey, Token
+from ops.db.tables import AccountDeletion, App, SshKey, Token
 from ops.gitea import ssh_url
 from ops.names import app_repository
 from ops.passwords import MAX_LENGTH, MIN_LENGTH
@@ -45,6 +46,37 @@ class Me(Registered):
     )
 
 
+class DeleteAccount(Taken):
+    password: SecretStr = Field(max_length=MAX_LENGTH, description="Your own, once more")
+
+
+class DeletionStatus(StrEnum):
+    DELETING = "DELETING"
+    DELETED = "DELETED"
+
+
+class DeletionOut(Given):
+    status: DeletionStatus
+    gone: list[str] = Field(examples=[["repository u1-app7"]], description="Confirmed")
+    left: list[str] = Field(examples=[["workspace on workspace-87"]], description="Not yet")
+    asked_at: Time
+    ended_at: Time | None
+
+    @classmethod
+    def of(cls, row: AccountDeletion) -> DeletionOut:
+        return cls(
+            status=DeletionStatus.DELETED if row.ended_at else DeletionStatus.DELETING,
+            gone=row.gone,
+            left=row.left,
+            asked_at=row.asked_at,
+            ended_at=row.ended_at,
+        )
+
+
+class DeletionBegun(DeletionOut):
+    receipt: str = Field(examples=["sd_v0Zb…"], description="Shown this once only")
+
+
 class NewToken(Taken):
     name: Title = Field(examples=["laptop"])
     expires_in_days: int | None = Field(default=None, ge=1, le=3650)
@@ -54,13 +86,18 @@ class TokenOut(Given):
     id: int
     name: str = Field(examples=["laptop"])
     created_at: Time
-    expires_at: Time | None
+    expires_at: Time | None = Field(description="null: it does not end by itself")
+    last_used_at: Time | None = Field(description="Right to a minute; null: not used yet")
 
     @classmethod
     def of(cls, row: Token) -> TokenOut:
         assert row.id is not None
         return cls(
-            id=row.id, name=row.name or "", created_at=row.created_at, expires_at=row.expires_at
+            id=row.id,
+            name=row.name or "",
+            created_at=row.created_at,
+            expires_at=row.expires_at,
+            last_used_at=row.last_used_at,
         )
 
 
@@ -122,6 +159,16 @@ class NewApp(Taken):
         examples=["express-api"],
         description="One of GET /api/templates; without one the repository starts empty",
     )
+    git_url: ImportUrl | None = Field(
+        default=None,
+        description="A public repository whose default branch the app begins with; see `importing`",
+    )
+
+    @model_validator(mode="after")
+    def _one_beginning(self) -> NewApp:
+        if self.template is not None and self.git_url is not None:
+            raise ValueError("an app begins with a template or with a git_url, not with both")
+        return self
 
 
 class AppPatch(Taken):
@@ -138,6 +185,11 @@ class AppOut(Given):
     node: str | None = Field(examples=["runtime-102"])
     live_deployment: int | None = Field(examples=[31])
     template: str | None = Field(examples=["express-api"])
+    git_url: str | None = Field(examples=["https://git.example.org/ada/shop.git"])
+    importing: bool = Field(description="Its first source is still being fetched")
+    import_error: str | None = Field(
+        examples=["the repository is empty"], description="Why that has failed"
+    )
     created_at: Time
 
     @classmethod
@@ -153,6 +205,9 @@ class AppOut(Given):
             node=app.node_id,
             live_deployment=app.live_deployment_id,
             template=app.template,
+            git_url=app.git_url,
+            importing=app.import_state in (ImportState.PENDING, ImportState.UPLOADING),
+            import_error=app.import_error,
             created_at=app.created_at,
         )
 

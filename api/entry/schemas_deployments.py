@@ -1,4 +1,4 @@
-"""What the API takes and gives of deployments, nodes and the platform's health."""
+"""What the API takes and gives of deployments and the platform's health."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from activities.contracts import (
+from activities.contracts.base import (
     STAGE_ORDER,
     DeploymentKind,
     DeploymentStatus,
-    Figures,
-    NodeRole,
-    NodeStatus,
     Stage,
     StageStatus,
 )
@@ -138,17 +135,7 @@ class LogLine(BaseModel):
     at: Any = Field(default=None, examples=["2025-01-31T12:00:00.123Z"])
 
 
-# --- nodes, health -----------------------------------------------------------------------------
-
-
-class NodeOut(Given):
-    node_id: str = Field(examples=["runtime-102"])
-    role: NodeRole
-    status: NodeStatus
-    reason: str = Field(examples=[""])
-    draining: bool
-    figures: Figures | None
-    changed_at: Time | None
+# --- health -----------------------------------------------------------------------------------
 
 
 class Health(Given):

@@ -12,9 +12,11 @@ from temporalio.runtime import Runtime
 from api.entry.watch import Watcher
 from ops.crypto import Vault
 from ops.db.session import Database
+from ops.error_codes import ErrorCode
 from ops.errors import NodeUnavailable
 from ops.gitea import Gitea
 from ops.passwords import Passwords
+from ops.prometheus import Prometheus
 from ops.settings import Settings, read_secret
 from ops.telemetry import interceptors, send_trace
 from ops.temporal import connect
@@ -32,7 +34,9 @@ class Services:
     vault: Vault
     gitea: Gitea
     control: httpx.AsyncClient
+    workspaces: httpx.AsyncClient
     watcher: Watcher
+    prometheus: Prometheus
     temporal_client: Client | None = None
 
     @classmethod
@@ -54,14 +58,25 @@ class Services:
                 trust_env=False,
                 event_hooks={"request": [send_trace]},
             ),
+            workspaces=httpx.AsyncClient(
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=CONTROL_TIMEOUT,
+                # As many streams as there are editors; nginx limits who gets here.
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=50),
+                trust_env=False,
+                event_hooks={"request": [send_trace]},
+            ),
             watcher=Watcher(database),
+            prometheus=Prometheus.connect(settings),
         )
 
     @property
     def temporal(self) -> Client:
         if self.temporal_client is None:
             raise NodeUnavailable(
-                "the deploy control does not answer just now", hint="try again in a minute"
+                "the deploy control does not answer just now",
+                code=ErrorCode.CONTROL_AWAY,
+                hint="try again in a minute",
             )
         return self.temporal_client
 
@@ -73,4 +88,10 @@ class Services:
 
     async def close(self) -> None:
         await self.watcher.close()
-        await asyncio.gather(self.gitea.close(), self.control.aclose(), self.database.close())
+        await asyncio.gather(
+            self.gitea.close(),
+            self.control.aclose(),
+            self.workspaces.aclose(),
+            self.prometheus.close(),
+            self.database.close(),
+        )

@@ -7,6 +7,9 @@ from sqlmodel import col, update
 from api.entry.services import Services
 from ops import samples
 from ops.db.tables import App
+from ops.error_codes import ErrorCode
+from ops.errors import Conflict
+from ops.leavers import leave_nothing_on_git
 from ops.names import app_repository
 
 
@@ -24,8 +27,16 @@ async def prepare(use: Services, app: App) -> None:
         await use.gitea.first_commit(
             name, samples.files(app.template), f"Start from the template {app.template}"
         )
+    wanted = update(App).where(col(App.id) == app.id, col(App.deleting).is_(False))
     async with use.database.session() as session:
-        await session.exec(update(App).where(col(App.id) == app.id).values(source_ready=True))
+        made = await session.exec(wanted.values(source_ready=True))
+    if made.rowcount == 0:
+        # Its deletion may have looked for the repository before there was one.
+        await use.gitea.delete_repository(name)
+    # Its user's may have looked for the Git user, too.
+    await leave_nothing_on_git(use.database, use.gitea, app.user_id)
+    if made.rowcount == 0:
+        raise Conflict("the app is being deleted", code=ErrorCode.APP_DELETING)
     app.source_ready = True
 
 

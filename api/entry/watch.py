@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import col, select
 
-from activities.contracts import DeploymentStatus
+from activities.contracts.base import DeploymentStatus
 from ops.db.session import Database
 from ops.db.tables import Deployment
 

@@ -17,7 +17,9 @@ from typing import Any
 import docker
 import httpx
 
+from ops.bench.waiting import until_answers
 from ops.settings import Settings, read_secret
+from ops.stack.engines import PLATFORM_LABEL
 
 PORT = 3000
 STEPS = ("clone", "build + push", "pull", "rm", "run to first 200")
@@ -42,6 +44,7 @@ class BareScript:
         self._work = work
         self._name = f"{settings.name_prefix}bench-{name}"
         self._image = f"{settings.registry}/{settings.image_namespace}/bench-{name}:latest"
+        self._digests: set[str] = set()
         self._config = work / "docker-config"
         self._config.mkdir(mode=0o700, exist_ok=True)
         token = read_secret(settings, "control-token").get_secret_value()
@@ -68,6 +71,7 @@ class BareScript:
             step()
             timing.steps[name] = time.perf_counter() - started
         subprocess.run(["rm", "-rf", clone], check=True)
+        self._digests.update(self._engine.inspect_image(self._image)["RepoDigests"])
         return timing
 
     def _clone(self, repository: Path, clone: Path) -> None:
@@ -106,19 +110,37 @@ class BareScript:
             self._image,
             name=self._name,
             environment={"PORT": str(PORT)},
+            # If it is killed meanwhile, ops/down --purge finds this.
+            labels={PLATFORM_LABEL: self._settings.platform},
             host_config=self._engine.create_host_config(network_mode=node.bridge),
         )
         self._engine.start(self._name)
         networks = self._engine.inspect_container(self._name)["NetworkSettings"]["Networks"]
         address = networks[node.bridge]["IPAddress"]
-        with httpx.Client(timeout=1, trust_env=False) as client:
-            while True:
-                try:
-                    if client.get(f"http://{address}:{PORT}/").status_code == 200:
-                        return
-                except httpx.TransportError:
-                    time.sleep(0.005)
+        until_answers(f"http://{address}:{PORT}/")
 
     def close(self) -> None:
+        """Removes all that it has made: the container, and its images wherever they are."""
         self.remove()
-        self._engine.close()
+        builder: Any = docker.APIClient(
+            base_url=f"unix://{self._settings.build_socket}", version="auto"
+        )
+        for engine in (self._engine, builder):
+            for image in engine.images(self._image.rpartition(":")[0], quiet=True):
+                engine.remove_image(image, force=True)
+            engine.close()
+        with httpx.Client(trust_env=False) as client:
+            for name, _, digest in (one.partition("@") for one in self._digests):
+                repository = name.partition("/")[2]
+                token = client.get(
+                    f"{self._settings.control_url}/registry/token",
+                    params={
+                        "service": "studio-registry",
+                        "scope": f"repository:{repository}:delete,pull",
+                    },
+                    auth=(self._auth["username"], self._auth["password"]),
+                ).json()["token"]
+                client.delete(
+                    f"http://{self._settings.registry}/v2/{repository}/manifests/{digest}",
+                    headers={"Authorization": f"Bearer {token}"},
+                ).raise_for_status()

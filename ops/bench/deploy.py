@@ -140,10 +140,11 @@ def _at_once(
     report.ten_bare = time.perf_counter() - started
     for script in scripts:
         script.close()
-    apps = [side.create(f"bench {secrets.token_hex(4)}") for _ in range(count)]
+    apps: list[dict[str, Any]] = []
     try:
-        for app in apps:
-            project.push(repository_of(app))
+        for _ in range(count):
+            apps.append(side.create(f"bench {secrets.token_hex(4)}"))
+            project.push(repository_of(apps[-1]))
         started = time.perf_counter()
         begun = [side.begin(app["id"]) for app in apps]
         ended = [side.ended(deployment_id) for deployment_id in begun]

@@ -16,7 +16,7 @@ COPY package.json package-lock.json ./
 RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev
 COPY . ./
 USER 1000
-CMD ["npm", "start"]
+CMD ["node", "server.js"]
 """
 
 
@@ -49,6 +49,7 @@ class Project:
         subprocess.run(
             ["git", "-C", self.folder, *words],
             check=True,
+            stderr=subprocess.DEVNULL,
             env=os.environ
             | {
                 "GIT_AUTHOR_NAME": "bench",

@@ -37,7 +37,10 @@ class User(SQLModel, table=True):
 
 
 class Token(SQLModel, table=True):
-    """A session (``name`` None) or an API token; only its SHA-256 is kept."""
+    """A session (``name`` None) or an API token; only its SHA-256 is kept.
+
+    ``last_used_at`` is right to a minute.
+    """
 
     __tablename__ = "tokens"
     id: int | None = Field(default=None, primary_key=True)
@@ -46,6 +49,7 @@ class Token(SQLModel, table=True):
     name: str | None = Field(default=None, max_length=100)
     created_at: datetime = Field(default_factory=now, sa_column=_time(False))
     expires_at: datetime | None = Field(default=None, sa_column=_time())
+    last_used_at: datetime | None = Field(default=None, sa_column=_time())
 
 
 class SignInAttempt(SQLModel, table=True):
@@ -73,6 +77,7 @@ class App(SQLModel, table=True):
     ``database_password`` is encrypted with the platform's key, bound to the app.
     ``source_ready`` is set once the Git repository exists with its template in it; an app whose
     creation was cut short has it False, and its next use finishes the creation.
+    ``import_state`` is None for an app that is not made from others' source, else an ``ImportState``.
     """
 
     __tablename__ = "apps"
@@ -88,6 +93,9 @@ class App(SQLModel, table=True):
     source_ready: bool = False
     database_password: bytes | None = Field(default=None, sa_column=Column(LargeBinary(512)))
     created_at: datetime = Field(default_factory=now, sa_column=_time(False))
+    git_url: str | None = Field(default=None, max_length=500)
+    import_state: str | None = Field(default=None, max_length=16)
+    import_error: str | None = Field(default=None, sa_column=Column(Text))
 
 
 class AppEnv(SQLModel, table=True):
@@ -183,3 +191,79 @@ class OwedUndoRow(SQLModel, table=True):
     what: str = Field(max_length=255)
     created_at: datetime = Field(default_factory=now, sa_column=_time(False))
     done_at: datetime | None = Field(default=None, sa_column=_time())
+
+
+class Workspace(SQLModel, table=True):
+    """A user's workspace: where it is for life, and how it is just now.
+
+    ``private_key`` (OpenSSH, encrypted with the platform's key) pushes to the user's repositories
+    once ``gitea_key_id`` says that the Git server knows it. ``run`` is the latest run.
+    """
+
+    __tablename__ = "workspaces"
+    __table_args__ = (UniqueConstraint("node_id", "slot"),)
+    user_id: int = Field(foreign_key="users.id", primary_key=True, ondelete="CASCADE")
+    node_id: str | None = Field(default=None, max_length=50)
+    slot: int | None = None
+    status: str = Field(default="STOPPED", max_length=16)
+    app_id: int | None = Field(default=None, foreign_key="apps.id", ondelete="SET NULL")
+    run: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    run_count: int = 0
+    dev_mongo: bool = False
+    private_key: bytes | None = Field(default=None, sa_column=Column(LargeBinary(2048)))
+    public_key: str | None = Field(default=None, sa_column=Column(Text))
+    gitea_key_id: int | None = None
+    created_at: datetime = Field(default_factory=now, sa_column=_time(False))
+    changed_at: datetime = Field(default_factory=now, sa_column=_time(False))
+
+
+class ShareLink(SQLModel, table=True):
+    """Shows the preview of one app of ``user_id`` to whoever has it; only its SHA-256 is kept."""
+
+    __tablename__ = "share_links"
+    id: int | None = Field(default=None, primary_key=True)
+    user_id: int = Field(foreign_key="users.id", index=True, ondelete="CASCADE")
+    app_id: int = Field(foreign_key="apps.id", ondelete="CASCADE")
+    hash: str = Field(max_length=64, unique=True)
+    created_at: datetime = Field(default_factory=now, sa_column=_time(False))
+    expires_at: datetime = Field(sa_column=_time(False))
+
+
+class OwedCheckoutRow(SQLModel, table=True):
+    """The folder of an app that was deleted is still on its owner's disk: the next opening removes it."""
+
+    __tablename__ = "owed_checkouts"
+    user_id: int = Field(foreign_key="workspaces.user_id", primary_key=True, ondelete="CASCADE")
+    app_id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    created_at: datetime = Field(default_factory=now, sa_column=_time(False))
+
+
+class AccountDeletion(SQLModel, table=True):
+    """A user who is being deleted, or was: the last that is known of them is the list of what went.
+
+    Nobody can sign in to ask for that list; whoever asked for the deletion holds its receipt, of
+    which only the SHA-256 is kept.
+    """
+
+    __tablename__ = "account_deletions"
+    user_id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    receipt_hash: str = Field(max_length=64, unique=True)
+    gone: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    left: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    asked_at: datetime = Field(default_factory=now, sa_column=_time(False))
+    ended_at: datetime | None = Field(default=None, sa_column=_time())
+
+
+class PreviewPass(SQLModel, table=True):
+    """Lets a browser see the preview of ``user_id``; only its SHA-256 is kept.
+
+    A ticket is good once, for a cookie; both end with the session or token they were asked with.
+    """
+
+    __tablename__ = "preview_passes"
+    id: int | None = Field(default=None, primary_key=True)
+    user_id: int = Field(foreign_key="users.id", ondelete="CASCADE")
+    token_id: int = Field(foreign_key="tokens.id", ondelete="CASCADE")
+    kind: str = Field(max_length=8)
+    hash: str = Field(max_length=64, unique=True)
+    expires_at: datetime = Field(sa_column=_time(False))

@@ -17,6 +17,7 @@ class Sample(NamedTuple):
 SAMPLES: dict[str, Sample] = {
     "express-api": Sample("Express", "A small JSON API on Node"),
     "static": Sample("Plain HTML", "A page with a style sheet, nothing to build"),
+    "vite-react": Sample("React and Vite", "A React page, built by Vite into static files"),
     "vite-vue": Sample("Vue and Vite", "A Vue page, built by Vite into static files"),
     "fastapi": Sample("FastAPI", "A small JSON API on Python"),
     "notes": Sample("Notes with MongoDB", "Express with the app's own database"),

@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from ops.errors import StudioError
 from ops.settings import load_settings
+from ops.stack import studio_page
 from ops.stack.down import down as stop
 from ops.stack.steps import Steps
 from ops.stack.summary import facts, show
@@ -60,6 +61,20 @@ def down(
 ) -> None:
     """Stop what ``up`` started, and nothing else."""
     stop(load_settings(), Steps(Console()), purge=purge)
+
+
+@app.command()
+def install() -> None:
+    """Build and fetch what a platform is made of, and start nothing."""
+    settings = load_settings()
+    settings.home.mkdir(parents=True, exist_ok=True)
+    Up(settings, Steps(Console())).install()
+
+
+@app.command()
+def check_page() -> None:
+    """Check the types of the studio page's source."""
+    studio_page.check_types(load_settings())
 
 
 def main() -> None:

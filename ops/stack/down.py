@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 from ops.settings import Settings
-from ops.stack import checks, engines, files, firewall, network
+from ops.stack import checks, engines, files, firewall, network, strays, workspace_files
 from ops.stack.steps import Steps
 from ops.stack.supervisor import Supervisor
 from ops.stack.up import lock
@@ -17,16 +17,19 @@ def down(settings: Settings, steps: Steps, *, purge: bool = False) -> None:
         engine_answers = checks.answers(settings.docker_socket)
         with steps.step("The platform's processes"):
             supervisor.stop_all(["api", "control", *(node.node_id for node in settings.nodes)])
-        with steps.step("Apps") as line:
+        with steps.step("Apps and workspaces") as line:
             if not engine_answers:
                 line.note("Docker does not run: no containers; images stay with it")
             elif purge:
                 engines.remove_everything(settings)
                 line.note("containers, networks and images removed")
             else:
-                line.note(f"{engines.stop_app_containers(settings)} containers stopped")
+                line.note(f"{engines.stop_containers(settings)} containers stopped")
         with steps.step("Servers"):
             supervisor.shutdown()
+            # Agents of workspaces outlive the workers that started them.
+            strays.stop(settings)
+            workspace_files.unmount_disks(settings)
         with steps.step("Network and firewall"):
             firewall.remove(settings)
             network.remove(settings)

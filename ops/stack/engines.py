@@ -1,4 +1,4 @@
-"""The Docker engines: the one that runs apps (perhaps not ours) and the app networks on it."""
+"""The Docker engines: the one that runs user code (perhaps not ours) and the networks on it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def check_engine(settings: Settings) -> str:
     return str(info["ServerVersion"])
 
 
-def ensure_app_networks(settings: Settings) -> None:
+def ensure_networks(settings: Settings) -> None:
     engine = client(settings)
     try:
         for node in settings.nodes:
@@ -63,7 +63,7 @@ def ensure_app_networks(settings: Settings) -> None:
 
 
 def _ensure_network(settings: Settings, engine: docker.DockerClient, node: Node) -> None:
-    """One bridge a runtime node: no traffic between containers, no IPv6."""
+    """One bridge a node that runs user code: no traffic between containers, no IPv6."""
     assert node.bridge is not None
     assert node.subnet is not None
     try:
@@ -90,7 +90,7 @@ def _ensure_network(settings: Settings, engine: docker.DockerClient, node: Node)
     set_sysctl(f"net.ipv6.conf.{node.bridge}.disable_ipv6", "1")
 
 
-def stop_app_containers(settings: Settings) -> int:
+def stop_containers(settings: Settings) -> int:
     """Stops what the platform's nodes run; the files and images stay."""
     return _each_container(settings, remove=False)
 

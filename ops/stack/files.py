@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.settings import DEFAULT_HOME, Settings, read_secret
-from ops.stack import programs
+from ops.stack import programs, workspace_files
 from ops.stack.network import build_cgroup, default_mtu
 from ops.stack.nginx import write_nginx
 from ops.stack.render import render, write
@@ -88,7 +88,7 @@ def ensure_folders(settings: Settings) -> None:
         _folder(path, 0o755)
     _folder(settings.logs, 0o750)
     _folder(settings.cache, 0o755)
-    for name in ("temporal", "registry", "prometheus"):
+    for name in ("temporal", "registry", "prometheus", "verdaccio"):
         _folder(settings.data / name, 0o700, server)
     _folder(settings.data / "gitea", 0o700, owner(programs.git_user(settings)))
     _folder(settings.data / "gitea" / "secrets", 0o700, owner(programs.git_user(settings)))
@@ -102,6 +102,8 @@ def ensure_folders(settings: Settings) -> None:
         _folder(settings.node_home(node.node_id), 0o711)
         if node.role == "runtime":
             _folder(settings.node_home(node.node_id) / "routes", 0o755)
+        if node.role == "workspace":
+            _folder(workspace_files.gateway_cache(settings, node), 0o711)
 
 
 def _folder(path: Path, mode: int, who: tuple[int, int] = (0, 0)) -> None:
@@ -114,7 +116,7 @@ def mysql_socket(settings: Settings) -> Path:
     return settings.run / "mysql" / "mysql.sock"
 
 
-def write_configs(settings: Settings, gitea_assets: Path | None) -> None:
+def write_configs(settings: Settings, gitea_assets: Path | None, npm_registry: str) -> None:
     """All configuration files, before anything starts."""
     ports, etc, run_folder = settings.ports, settings.etc, settings.run
     root = (0, 0)
@@ -168,6 +170,7 @@ def write_configs(settings: Settings, gitea_assets: Path | None) -> None:
                 ),
             )
     write_nginx(settings)
+    workspace_files.write_configs(settings, npm_registry)
     write(
         etc / "prometheus.yml",
         render("prometheus.yml", alerts=etc / "alerts.yml", jobs=scrape_jobs(settings)),
@@ -242,11 +245,15 @@ def scrape_jobs(settings: Settings) -> list[dict[str, Any]]:
     ports = settings.ports
 
     def job(
-        name: str, *targets: tuple[int, dict[str, str]], path: str = "/metrics"
+        name: str,
+        *targets: tuple[int, dict[str, str]],
+        path: str = "/metrics",
+        quantiles_of: str | None = None,
     ) -> dict[str, Any]:
         return {
             "name": name,
             "path": path,
+            "quantiles_of": quantiles_of,
             "targets": [
                 {"address": f"127.0.0.1:{port}", "labels": labels} for port, labels in targets
             ],
@@ -269,7 +276,11 @@ def scrape_jobs(settings: Settings) -> list[dict[str, Any]]:
                 if n.gateway_metrics_port is not None
             ),
         ),
-        job("temporal", (ports.temporal_metrics, {})),
+        job(
+            "temporal",
+            (ports.temporal_metrics, {}),
+            quantiles_of="(service|persistence|task_dispatch)_latency_bucket",
+        ),
         job("registry", (ports.registry_metrics, {})),
         job("gitea", (ports.gitea_http, {})),
     ]

@@ -3,7 +3,7 @@
 Own chains only, each replaced as a whole (``iptables-restore --noflush`` swaps a chain in one
 step), so that applying twice changes nothing and ``ops/down`` can take them away.
 
-    INPUT        → STUDIO-{platform}-IN    from app bridges and the build engine to this host
+    INPUT        → STUDIO-{platform}-IN    from containers and the build engine to this host
     DOCKER-USER  → STUDIO-{platform}-FWD   from them to anywhere else
     POSTROUTING  → STUDIO-{platform}-NAT   the build engine's way out
 
@@ -48,10 +48,13 @@ class Topology(BaseModel):
 
     platform: str
     app_bridges: tuple[str, ...]
+    workspace_bridges: tuple[str, ...] = ()
     service_address: IPv4Address
     mongo_port: int
     registry_port: int
     control_port: int
+    packages_port: int
+    git_port: int
     build_interface: str
     build_subnet: IPv4Network
     resolvers: tuple[IPv4Address, ...]
@@ -72,6 +75,11 @@ class Topology(BaseModel):
         return f"STUDIO-{self.platform}-NAT"
 
     @property
+    def bridges(self) -> tuple[str, ...]:
+        """Docker's bridges that user code is on."""
+        return (*self.app_bridges, *self.workspace_bridges)
+
+    @property
     def local_resolvers(self) -> tuple[IPv4Address, ...]:
         return tuple(address for address in self.resolvers if address in self.host_addresses)
 
@@ -84,17 +92,24 @@ def build_interface(settings: Settings) -> str:
 def topology(settings: Settings) -> Topology:
     return Topology(
         platform=settings.platform,
-        app_bridges=tuple(node.bridge for node in settings.nodes if node.bridge),
+        app_bridges=_bridges(settings, "runtime"),
+        workspace_bridges=_bridges(settings, "workspace"),
         service_address=settings.service_address,
         mongo_port=settings.ports.mongo,
         registry_port=settings.ports.registry,
         control_port=settings.ports.deploy_control,
+        packages_port=settings.ports.verdaccio,
+        git_port=settings.ports.gitea_ssh,
         build_interface=build_interface(settings),
         build_subnet=IPv4Network(f"{settings.build_gateway}/24", strict=False),
         resolvers=resolvers(),
         host_addresses=host_addresses(),
         reachable=tuple(IPv4Network(name) for name in settings.reachable_networks.split()),
     )
+
+
+def _bridges(settings: Settings, role: str) -> tuple[str, ...]:
+    return tuple(node.bridge for node in settings.nodes if node.bridge and node.role == role)
 
 
 def resolvers() -> tuple[IPv4Address, ...]:
@@ -136,7 +151,8 @@ def input_rules(t: Topology) -> list[str]:
     service = f"-d {t.service_address} -p tcp"
     for interface, ports in [
         *((bridge, (t.mongo_port,)) for bridge in t.app_bridges),
-        (t.build_interface, (t.registry_port, t.control_port)),
+        *((bridge, (t.packages_port, t.git_port)) for bridge in t.workspace_bridges),
+        (t.build_interface, (t.registry_port, t.control_port, t.packages_port)),
     ]:
         rules.append(f"-i {interface} {ESTABLISHED} -j ACCEPT")
         rules += [f"-i {interface} {service} --dport {port} -j ACCEPT" for port in ports]
@@ -148,12 +164,12 @@ def input_rules(t: Topology) -> list[str]:
 def forward_rules(t: Topology) -> list[str]:
     """From containers to other places: name servers and public addresses, not to each other.
 
-    What an app's bridge is allowed goes back to Docker's own rules (RETURN); the build engine's
+    What a bridge is allowed goes back to Docker's own rules (RETURN); the build engine's
     link is not Docker's, so it is accepted here. Only this host opens connections to either.
     """
     rules = []
     for interface, verdict in [
-        *((bridge, "RETURN") for bridge in t.app_bridges),
+        *((bridge, "RETURN") for bridge in t.bridges),
         (t.build_interface, "ACCEPT"),
     ]:
         rules.append(f"-i {interface} {ESTABLISHED} -j {verdict}")
@@ -188,6 +204,7 @@ def build_namespace_rules(t: Topology) -> dict[str, list[str]]:
         for port in (t.registry_port, t.control_port)
     ]
     private = [f"-o eth0 -d {network} -j DROP" for network in PRIVATE]
+    packages = f"-o eth0 -d {t.service_address} -p tcp --dport {t.packages_port} -j RETURN"
     names = _resolver_rules("eth0", t.resolvers, "RETURN", "-o")
     names += [f"-o eth0 -d {network} -j RETURN" for network in t.reachable]
     return {
@@ -198,6 +215,7 @@ def build_namespace_rules(t: Topology) -> dict[str, list[str]]:
         "STUDIO-BUILD-FWD": [
             f"{ESTABLISHED} -j RETURN",
             "! -o eth0 -j DROP",
+            packages,
             *names,
             *private,
         ],

@@ -9,12 +9,16 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from ops.settings import Node, Settings
+from ops.stack import alone
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 #: Debian's users of its own packages.
 MYSQL_USER = "mysql"
 POSTGRES_USER = "postgres"
+
+#: Go's collector runs twice as often: for servers that hold much and have little to do.
+SPARING = {"GOGC": "50"}
 
 POSTGRES_BIN = Path("/usr/lib/postgresql/15/bin")
 
@@ -133,7 +137,7 @@ def temporal(settings: Settings, binary: Path) -> Program:
         ),
         user=server_user(settings),
         directory=settings.data / "temporal",
-        environment={"HOME": str(settings.data / "temporal")},
+        environment={"HOME": str(settings.data / "temporal"), **SPARING},
         listens=tuple(
             ("127.0.0.1", port)
             for port in (ports.temporal, ports.temporal_ui, ports.temporal_metrics)
@@ -141,10 +145,16 @@ def temporal(settings: Settings, binary: Path) -> Program:
     )
 
 
+def ssh_forwarded(settings: Settings) -> bool:
+    """People's own git comes from this machine only: nginx forwards it from loopback."""
+    return settings.git_ssh_host in ("127.0.0.1", "localhost")
+
+
 def ssh_listen(settings: Settings) -> str:
-    """Git over SSH is for this machine only, unless people are told another address."""
-    local = settings.git_ssh_host in ("127.0.0.1", "localhost")
-    return "127.0.0.1" if local else "0.0.0.0"  # noqa: S104 - people's own git comes from outside
+    """Git over SSH is for workspaces, and for everybody where people are told another address."""
+    if ssh_forwarded(settings):
+        return str(settings.service_address)
+    return "0.0.0.0"  # noqa: S104 - people's own git comes from outside
 
 
 def gitea(settings: Settings, binary: Path) -> Program:
@@ -155,7 +165,14 @@ def gitea(settings: Settings, binary: Path) -> Program:
         command=(str(binary), "web", "--config", str(config)),
         user=git_user(settings),
         directory=home,
-        environment={"HOME": str(home), "USER": git_user(settings), "GITEA_WORK_DIR": str(home)},
+        environment={
+            "HOME": str(home),
+            "USER": git_user(settings),
+            "GITEA_WORK_DIR": str(home),
+            # It holds about 40 MB when idle; above this its collector gives memory back early.
+            "GOMEMLIMIT": "64MiB",
+            **SPARING,
+        },
         fingerprint=file_fingerprint(config),
         listens=(
             ("127.0.0.1", settings.ports.gitea_http),
@@ -169,9 +186,13 @@ def registry(settings: Settings) -> Program:
     address = str(settings.service_address)
     return Program(
         name="registry",
-        command=("/usr/bin/docker-registry", "serve", str(config)),
-        user=server_user(settings),
-        fingerprint=file_fingerprint(config),
+        command=(
+            *(sys.executable, "-m", "ops.image_registry", "--config", str(config)),
+            *("--user", server_user(settings)),
+            *("--every", f"{settings.registry_gc_hours * 3600:g}"),
+        ),
+        environment={"PYTHONPATH": str(CHECKOUT), "PYTHONSAFEPATH": "1"},
+        fingerprint=file_fingerprint(config, CHECKOUT / "ops" / "image_registry.py"),
         listens=(
             (address, settings.ports.registry),
             ("127.0.0.1", settings.ports.registry_metrics),
@@ -184,6 +205,7 @@ def docker_engine(settings: Settings) -> Program:
     return Program(
         name="docker",
         command=("/usr/sbin/dockerd", "--config-file", str(config)),
+        environment=SPARING,
         # Its containers outlive it, and so must the shims in its process group.
         stop_as_group=False,
         stop_seconds=30,
@@ -203,6 +225,7 @@ def build_engine(settings: Settings) -> Program:
             "--config-file",
             str(config),
         ),
+        environment=SPARING,
         stop_seconds=30,
         fingerprint=file_fingerprint(config),
     )
@@ -215,6 +238,7 @@ def traefik(settings: Settings, node: Node, binary: Path) -> Program:
         name=f"traefik-{node.node_id}",
         command=(str(binary), f"--configfile={config}"),
         user=server_user(settings),
+        environment=SPARING,
         fingerprint=file_fingerprint(config),
         listens=tuple(("127.0.0.1", port) for port in ports if port is not None),
     )
@@ -223,14 +247,20 @@ def traefik(settings: Settings, node: Node, binary: Path) -> Program:
 def nginx(settings: Settings) -> Program:
     """Without a fingerprint: it takes a new configuration by HUP, without losing a request."""
     config = settings.etc / "nginx.conf"
+    listens = [("0.0.0.0", settings.ports.public)]  # noqa: S104 - the public entry
+    if ssh_forwarded(settings):
+        listens.append(("127.0.0.1", settings.ports.gitea_ssh))
     return Program(
         name="nginx",
-        command=("/usr/sbin/nginx", "-c", str(config), "-g", "daemon off;"),
+        command=alone.command(
+            server_user(settings), alone.NGINX, "-c", str(config), "-g", "daemon off;"
+        ),
+        environment=alone.ENVIRONMENT,
         stop_signal="QUIT",
         stop_seconds=10,
         # QUIT is for the master, which lets its workers finish their requests.
         stop_as_group=False,
-        listens=(("0.0.0.0", settings.ports.public),),  # noqa: S104 - the public entry
+        listens=tuple(listens),
     )
 
 
@@ -250,6 +280,7 @@ def prometheus(settings: Settings) -> Program:
         ),
         user=server_user(settings),
         directory=settings.data / "prometheus",
+        environment={**SPARING, "GOMEMLIMIT": "64MiB"},
         fingerprint=file_fingerprint(config, alerts),
         listens=(("127.0.0.1", settings.ports.prometheus),),
     )
@@ -268,43 +299,3 @@ def node_exporter(settings: Settings) -> Program:
         user=server_user(settings),
         listens=(("127.0.0.1", settings.ports.node_exporter),),
     )
-
-
-def python_program(settings: Settings, name: str, *args: str, code: str) -> Program:
-    """A process of the platform's own; new code (``code``, a hash) restarts it."""
-    return Program(
-        name=name,
-        command=(sys.executable, "-m", *args),
-        environment={
-            "STUDIO_HOME": str(settings.home),
-            "PYTHONPATH": str(CHECKOUT),
-            "PYTHONUNBUFFERED": "1",
-            "PYTHONSAFEPATH": "1",
-        },
-        stop_seconds=30,
-        # A worker ends its own children, each in its own way.
-        stop_as_group=False,
-        fingerprint=code,
-    )
-
-
-def own_programs(settings: Settings, code: str) -> list[Program]:
-    programs = [
-        python_program(settings, "control", "workers.control", code=code),
-        python_program(settings, "api", "api.entry", code=code),
-    ]
-    for node in settings.nodes:
-        arguments = ("workers.host", "--role", node.role, "--node", node.node_id)
-        programs.append(python_program(settings, node.node_id, *arguments, code=code))
-    return programs
-
-
-def code_fingerprint() -> str:
-    """Hash of the platform's own code, so that ``ops/up`` after an update restarts its processes."""
-    files = sorted(
-        path
-        for folder in ("activities", "api", "ops", "workers", "workflows")
-        for path in (CHECKOUT / folder).rglob("*.py")
-        if "stack" not in path.parts
-    )
-    return file_fingerprint(*files, CHECKOUT / "uv.lock")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 
 from ops.settings import Settings
+from ops.stack import alone
+from ops.stack.programs import server_user
 
 MARK = "STUDIO_SUPERVISED"
 #: Containers go on running without their engine, by these; they are no strays.
@@ -47,13 +50,15 @@ def stop(settings: Settings) -> list[str]:
         for each in [*process.children(recursive=True), process]:
             if not each.name().startswith(SHIMS):
                 each.kill()
+    # Children of a killed nginx: they wrote their title over their environment.
+    alone.end(alone.left_behind(Path(alone.NGINX).name, server_user(settings)))
     return names
 
 
 def _mark_of(settings: Settings, process: psutil.Process) -> str:
     try:
         value = process.environ().get(MARK, "")
-        if not value and f"{settings.etc}/nginx.conf" in " ".join(process.cmdline()):
+        if not value and f"-c {settings.etc}/nginx" in " ".join(process.cmdline()):
             # nginx writes its title over its environment.
             return mark(settings, "QUIT")
         return value

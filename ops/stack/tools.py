@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -116,12 +119,14 @@ def ensure_tool(settings: Settings, tool: Tool, step: Step) -> Installed:
     installed = _cached(home, tool) or _on_path(settings, tool)
     if installed is None:
         step.note(f"{tool.version}, built")
-        _build(settings, tool, home, step)
+        with one_at_a_time(home):
+            if _cached(home, tool) is None:
+                _build(settings, tool, home, step)
         installed = _cached(home, tool)
         assert installed is not None
     else:
         step.note(f"{tool.version}, {'kept' if home in installed.binary.parents else 'from PATH'}")
-    _link(settings, tool.binary, installed.binary)
+    link(settings, tool.binary, installed.binary)
     return installed
 
 
@@ -129,6 +134,15 @@ def _home(settings: Settings, tool: Tool) -> Path:
     sources = [tool.folder / name for name in ("go.mod", "go.sum", "main.go")]
     key = file_fingerprint(*sources, *([tool.patch] if tool.patch else []))[:12]
     return settings.cache / "tools" / f"{tool.name}-{tool.version}-{key}"
+
+
+@contextmanager
+def one_at_a_time(home: Path) -> Iterator[None]:
+    """The cache belongs to all platforms of the machine: the second waits for the first's build."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with home.with_name(home.name + ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _cached(home: Path, tool: Tool) -> Installed | None:
@@ -222,15 +236,16 @@ def _copy_readable(source: Path, target: Path) -> None:
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
-def _link(settings: Settings, name: str, binary: Path) -> None:
+def link(settings: Settings, name: str, target: Path) -> None:
+    """``tools_bin/name`` leads to ``target``."""
     settings.tools_bin.mkdir(parents=True, exist_ok=True)
-    link = settings.tools_bin / name
-    if link.is_symlink() and link.readlink() == binary:
+    made = settings.tools_bin / name
+    if made.is_symlink() and made.readlink() == target:
         return
     draft = settings.tools_bin / f".{name}.new"
     draft.unlink(missing_ok=True)
-    draft.symlink_to(binary)
-    draft.replace(link)
+    draft.symlink_to(target)
+    draft.replace(made)
 
 
 def find_go(settings: Settings) -> Path:

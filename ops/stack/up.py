@@ -10,9 +10,26 @@ from pathlib import Path
 
 from ops.errors import PlatformError
 from ops.settings import Settings
-from ops.stack import accounts, checks, databases, engines, files, firewall, network, probes, strays
+from ops.stack import (
+    accounts,
+    checks,
+    code_server,
+    databases,
+    engines,
+    files,
+    firewall,
+    network,
+    npm_tools,
+    own_programs,
+    probes,
+    strays,
+    studio_page,
+    workspace_files,
+)
 from ops.stack import programs as p
+from ops.stack import workspace_programs as workspaces
 from ops.stack.config import config_text, keep_settings
+from ops.stack.npm_tools import NodeServer
 from ops.stack.platform import bring_up
 from ops.stack.probes import Probe, wait_ready
 from ops.stack.programs import Program
@@ -36,12 +53,14 @@ class Up:
         settings, step = self.settings, self.steps.step
         with lock(settings):
             keep_settings(settings)
-            tools = self._tools()
+            tools, packages, page = self.install()
             with step("Folders, users, secrets") as line:
                 files.ensure_users(settings)
                 files.ensure_folders(settings)
                 line.note(f"{ensure_secrets(settings)} secrets made")
-                files.write_configs(settings, tools["gitea"].assets)
+                registry = npm_tools.npm_registry(settings)
+                files.write_configs(settings, tools["gitea"].assets, registry)
+                studio_page.publish(settings, page)
                 databases.create_mysql_data(settings)
                 databases.create_postgres_data(settings)
                 files.link_command(settings)
@@ -49,13 +68,26 @@ class Up:
                 network.ensure_service_interface(settings)
                 network.ensure_build_namespace(settings)
                 network.ensure_build_cgroup(settings)
+                network.ensure_watches()
                 firewall.apply(settings)
             with step("Supervisor") as line:
-                line.note(self._supervise(tools))
+                line.note(self._supervise(tools, packages))
             self._servers()
             if only_servers:
                 return False
             return bring_up(settings, self.steps, self.supervisor)
+
+    def install(self) -> tuple[dict[str, Installed], NodeServer, Path]:
+        """Builds and fetches what the servers and the page are made of, and starts nothing."""
+        settings, step = self.settings, self.steps.step
+        tools = self._tools()
+        with step("Tool verdaccio") as line:
+            packages = npm_tools.ensure_verdaccio(settings, line)
+        with step("VS Code") as line:
+            code_server.ensure_code_server(settings, line)
+        with step("Studio page") as line:
+            page = studio_page.ensure_page(settings, line)
+        return tools, packages, page
 
     def _tools(self) -> dict[str, Installed]:
         installed = {}
@@ -64,11 +96,11 @@ class Up:
                 installed[tool.name] = ensure_tool(self.settings, tool, line)
         return installed
 
-    def _supervise(self, tools: dict[str, Installed]) -> str:
+    def _supervise(self, tools: dict[str, Installed], packages: NodeServer) -> str:
         settings = self.settings
         if not self.supervisor.is_up():
             strays.stop(settings)
-        code = p.fingerprint(p.code_fingerprint(), config_text(settings))
+        code = p.fingerprint(own_programs.code_fingerprint(), config_text(settings))
         wanted = [
             p.mariadb(settings),
             p.postgresql(settings),
@@ -80,12 +112,18 @@ class Up:
             p.prometheus(settings),
             p.node_exporter(settings),
             p.nginx(settings),
+            workspaces.verdaccio(settings, packages),
+            *(
+                workspaces.workspace_gateway(settings, node)
+                for node in settings.nodes
+                if node.role == "workspace"
+            ),
             *(
                 p.traefik(settings, node, tools["traefik"].binary)
                 for node in settings.nodes
                 if node.role == "runtime"
             ),
-            *p.own_programs(settings, code),
+            *own_programs.own_programs(settings, code),
         ]
         if engines.owns_engine(settings, self.supervisor):
             wanted.append(p.docker_engine(settings))
@@ -96,7 +134,9 @@ class Up:
             self.supervisor.processes(),
         )
         self.supervisor.ensure(wanted, sys.executable)
-        self.supervisor.reload("nginx")
+        for program in wanted:
+            if program.name.startswith("nginx"):
+                self.supervisor.reload(program.name)
         return f"{len(wanted)} programs"
 
     def _servers(self) -> None:
@@ -121,9 +161,10 @@ class Up:
             databases.ensure_mysql_database(settings)
             databases.ensure_postgres_database(settings)
             accounts.ensure_gitea_accounts(settings)
-        with self.steps.step("App networks") as line:
+            workspace_files.write_known_hosts(settings)
+        with self.steps.step("Networks of user code") as line:
             line.note(f"engine {engines.check_engine(settings)}")
-            engines.ensure_app_networks(settings)
+            engines.ensure_networks(settings)
             firewall.apply(settings)
         address = str(settings.service_address)
         second: list[tuple[str, str, Probe]] = [
@@ -131,11 +172,16 @@ class Up:
             ("Prometheus", "prometheus", probes.http(f"{local}:{ports.prometheus}/-/ready")),
             ("Node exporter", "node-exporter", probes.http(f"{local}:{ports.node_exporter}/")),
             ("nginx", "nginx", probes.tcp("127.0.0.1", ports.public)),
+            ("Package cache", "verdaccio", probes.http(f"{settings.packages_url}-/ping")),
         ]
         for node in settings.nodes:
             if node.gateway_port is not None:
+                name = {
+                    "runtime": f"traefik-{node.node_id}",
+                    "workspace": workspaces.workspace_gateway_name(node),
+                }[node.role]
                 probe = probes.tcp("127.0.0.1", node.gateway_port)
-                second.append((f"Gateway {node.node_id}", f"traefik-{node.node_id}", probe))
+                second.append((f"Gateway {node.node_id}", name, probe))
         self._start([name for _, name, _ in second])
         for title, name, probe in second:
             with self.steps.step(title):

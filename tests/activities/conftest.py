@@ -45,7 +45,8 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
         password=read_secret(settings, "mysql-root").get_secret_value(),
         query={"unix_socket": str(mysql_socket(settings)), "charset": "utf8mb4"},
     )
-    server = create_async_engine(root)
+    # Tests of the doctor stop the server: a connection of before is made anew.
+    server = create_async_engine(root, pool_pre_ping=True)
     async with server.connect() as connection:
         await connection.execute(text(f"DROP DATABASE IF EXISTS {NAME}"))
         await connection.execute(text(f"CREATE DATABASE {NAME}"))

@@ -12,7 +12,8 @@ import pytest
 import pytest_asyncio
 from temporalio.exceptions import ApplicationError
 
-from activities.contracts import AppThings, DeleteImageInput
+from activities.contracts.apps import AppThings
+from activities.contracts.servers import DeleteImageInput
 from activities.images import Images
 from api.deploy_control import create_app
 from ops.crypto import Vault, database_context, env_context
@@ -78,7 +79,6 @@ async def test_everything_needs_the_right_caller(
         f"/deployments/{row.id}/build": "node-runner-101",
         f"/deployments/{row.id}/environment": "node-runtime-102",
         f"/apps/{app.id}/logs": "entry-token",
-        f"/apps/{app.id}/stats": "entry-token",
     }
     everybody = ("entry-token", "node-runner-101", "node-runtime-102", "control-token")
     for path, allowed in paths.items():

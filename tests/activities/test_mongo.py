@@ -8,7 +8,7 @@ import pytest
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
-from activities.contracts import DatabaseInput
+from activities.contracts.servers import DatabaseInput
 from activities.mongo import Mongo
 from api.deploy_control.secrets import mongodb_uri
 from ops.crypto import Vault, database_context

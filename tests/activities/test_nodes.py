@@ -9,16 +9,15 @@ import pytest
 from sqlmodel import col, delete, select
 from temporalio.exceptions import ApplicationError
 
-from activities.contracts import (
+from activities.contracts.nodes import (
     ContainerSeen,
     Figures,
     Inventory,
     NodeRecord,
     NodeRole,
     NodeStatus,
-    OwedUndo,
-    PlaceInput,
 )
+from activities.contracts.records import OwedUndo, PlaceInput
 from activities.nodes_control import NodeRecords
 from activities.placement import Placements
 from activities.records import Records

@@ -9,21 +9,17 @@ import pytest
 from sqlmodel import select
 from temporalio.exceptions import ApplicationError
 
-from activities.contracts import (
-    AppRef,
-    DeploymentRef,
-    DeploymentStatus,
+from activities.contracts.apps import AppRef
+from activities.contracts.base import DeploymentRef, DeploymentStatus, Release, Stage, StageStatus
+from activities.contracts.nodes import Repair
+from activities.contracts.records import (
     FindBuiltInput,
     LiveInput,
     OwedUndo,
     Progress,
     PrunableInput,
     PushedInput,
-    Release,
-    Repair,
-    Stage,
     StageRecord,
-    StageStatus,
     UnliveInput,
 )
 from activities.records import Records

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from activities.contracts import (
-    DeploymentStatus,
-    Progress,
-    Stage,
-    StageRecord,
-    StageStatus,
-)
+from activities.contracts.base import DeploymentStatus, Stage, StageStatus
+from activities.contracts.records import Progress, StageRecord
 from activities.records import Records
 from ops.db.serving import Served, where_served
 from ops.db.tables import App, Deployment, now

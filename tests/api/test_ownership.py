@@ -25,6 +25,13 @@ async def test_another_users_app_is_a_404(user: User, stranger: User) -> None:
         ("POST", f"{path}/stop", {}),
         ("GET", f"{path}/logs", None),
         ("GET", f"{path}/metrics", None),
+        ("GET", f"{path}/changes", None),
+        ("GET", f"{path}/data/collections", None),
+        ("GET", f"{path}/data/documents?collection=notes", None),
+        ("POST", f"{path}/data/documents?collection=notes", {"document": {}}),
+        ("PUT", f"{path}/data/documents?collection=notes&id=1", {"document": {}}),
+        ("DELETE", f"{path}/data/documents?collection=notes&id=1", None),
+        ("DELETE", f"{path}/data/collections?collection=notes&confirm=notes", None),
     ):
         answer = await stranger.api.request(method, url, json=body)
         assert answer.status_code == 404, (method, url, answer.text)
@@ -41,6 +48,7 @@ async def test_another_users_deployment_is_a_404(user: User, stranger: User) -> 
         ("GET", path),
         ("GET", f"{path}/log"),
         ("GET", f"{path}/events"),
+        ("GET", f"{path}/changes"),
         ("POST", f"{path}/cancel"),
         ("POST", f"{path}/retry"),
     ):
@@ -65,5 +73,12 @@ async def test_git_push_reaches_only_ones_own_repositories(user: User, stranger:
 async def test_nodes_and_all_deployments_are_for_administrators(
     user: User, platform: Platform
 ) -> None:
-    for path in ("/api/nodes", "/api/admin/deployments"):
+    for path in (
+        "/api/nodes",
+        "/api/admin/deployments",
+        "/api/admin/nodes/runtime-102/figures",
+        "/api/admin/nodes/runtime-102/placements",
+        "/api/admin/workspaces",
+        "/api/admin/doctor",
+    ):
         assert (await user.api.get(path)).status_code == 403

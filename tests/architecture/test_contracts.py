@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 
 import activities
 import workers
-from activities import contracts
+from tests.support.contracts import descriptors
 
 
 def implementations() -> dict[str, list[Any]]:
@@ -26,14 +26,6 @@ def implementations() -> dict[str, list[Any]]:
                     if definition is not None:
                         found.setdefault(definition.name, set()).add(function)
     return {name: list(functions) for name, functions in found.items()}
-
-
-def descriptors() -> dict[str, contracts.Activity[Any, Any]]:
-    return {
-        value.name: value
-        for value in vars(contracts).values()
-        if isinstance(value, contracts.Activity)
-    }
 
 
 def test_each_contract_has_one_implementation() -> None:

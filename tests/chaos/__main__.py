@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.chaos.strike import PROGRAMS, STAGES, Outcome, strike
+from tests.chaos.strike import PROGRAMS, STAGES, Outcome, standing, strike
 from tests.support.platform import Platform
 from tests.support.user import User
 
@@ -18,13 +18,14 @@ from tests.support.user import User
 async def matrix(platform: Platform, programs: list[str], console: Console) -> list[Outcome]:
     outcomes = []
     for program in programs:
-        for stage in STAGES:
-            with tempfile.TemporaryDirectory() as home:
-                async with User.registered(platform.settings, Path(home)) as user:
-                    outcome = await strike(platform, user, program, stage)
-            outcomes.append(outcome)
-            mark = "ok" if not outcome.wrong else f"WRONG {outcome.wrong}"
-            console.print(f"{program} in {stage}: {outcome.status} {mark}", markup=False)
+        with tempfile.TemporaryDirectory() as home:
+            async with User.registered(platform.settings, Path(home)) as user:
+                app = await standing(user)
+                for stage in STAGES:
+                    outcome = await strike(platform, app, program, stage)
+                    outcomes.append(outcome)
+                    mark = "ok" if not outcome.wrong else f"WRONG {outcome.wrong}"
+                    console.print(f"{program} in {stage}: {outcome.status} {mark}", markup=False)
     return outcomes
 
 
@@ -47,8 +48,8 @@ def table(outcomes: list[Outcome]) -> Table:
 def main() -> int:
     console = Console()
     programs = sys.argv[1:] or list(PROGRAMS)
-    platform = Platform.up()
-    outcomes = asyncio.run(matrix(platform, programs, console))
+    with Platform.for_tests() as platform:
+        outcomes = asyncio.run(matrix(platform, programs, console))
     console.print(table(outcomes))
     return 1 if any(outcome.wrong for outcome in outcomes) else 0
 

@@ -66,12 +66,18 @@ class Outcome:
     wrong: list[str] = field(default_factory=list)
 
 
-async def strike(platform: Platform, user: User, program: str, stage: str) -> Outcome:
-    """Kill ``program`` as soon as ``stage`` of a deployment is seen to run."""
-    outcome = Outcome(program, stage)
+async def standing(user: User) -> App:
+    """An app that is live, for any number of strikes: each leaves one live release behind."""
     app = await user.app(apps.hello("old"))
-    old = await app.deployed()
-    assert old["status"] == "SUCCEEDED", old
+    first = await app.deployed()
+    assert first["status"] == "SUCCEEDED", first
+    return app
+
+
+async def strike(platform: Platform, app: App, program: str, stage: str) -> Outcome:
+    """Kill ``program`` as soon as ``stage`` of a deployment over a live release is seen to run."""
+    outcome = Outcome(program, stage)
+    old = await app.live()
     await app.push(slow_at_every_stage("new"))
     started = asyncio.get_running_loop().time()
     async with busy_clients(app, 2) as traffic:

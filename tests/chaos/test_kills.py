@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import AsyncIterator
 
-from tests.chaos.strike import strike
+import pytest
+import pytest_asyncio
+
+from tests.chaos.strike import standing, strike
 from tests.support.platform import Platform
-from tests.support.user import User
+from tests.support.user import App, User
+
+
+@pytest_asyncio.fixture(scope="module")
+async def live_app(
+    platform: Platform, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[App]:
+    """One app for all strikes: what is live is what the strike before has made."""
+    async with User.registered(platform.settings, tmp_path_factory.mktemp("chaos")) as user:
+        yield await standing(user)
 
 
 @pytest.mark.parametrize(
@@ -31,8 +43,8 @@ from tests.support.user import User
     ],
 )
 async def test_a_kill_in_the_middle(
-    platform: Platform, user: User, program: str, stage: str
+    platform: Platform, live_app: App, program: str, stage: str
 ) -> None:
-    outcome = await strike(platform, user, program, stage)
+    outcome = await strike(platform, live_app, program, stage)
     assert not outcome.wrong, outcome
     assert outcome.status == "SUCCEEDED", outcome

@@ -86,6 +86,11 @@ async def test_what_a_client_claims_of_itself_is_replaced(
             assert claim not in said, said
 
 
+def is_nothing(answer: RawAnswer) -> bool:
+    """Not found; or the studio's page, which is at every path that nothing else has and says so."""
+    return answer.status == 404 or (answer.status == 200 and '<div id="app">' in answer.body)
+
+
 @pytest.mark.parametrize(
     "target",
     [
@@ -110,7 +115,7 @@ async def test_what_a_client_claims_of_itself_is_replaced(
 async def test_what_is_internal_is_not_there(platform: Platform, target: str) -> None:
     host = studio(platform)
     answer = await send(platform.settings, target.format(studio=host), host)
-    assert answer.status == 404
+    assert is_nothing(answer), answer
     assert answer.header("X-Studio-Upstream") is None
 
 
@@ -184,7 +189,7 @@ async def test_a_name_that_is_nobodys_is_a_404(
         assert answer.header("X-Studio-Release") is None
     for app in ("0", "999999999", "99999999999999999", "9" * 30, "1x", "-1"):
         answer = await send(settings, f"/apps/{app}/", studio(platform))
-        assert answer.status == 404, (app, answer)
+        assert is_nothing(answer), (app, answer)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +239,7 @@ async def test_in_place_an_app_is_no_page_of_the_studio(
 async def test_no_path_becomes_a_header(platform: Platform) -> None:
     for end in ("%0a", "%0d%0a", "%0d", "%0aX-Owned:1"):
         answer = await send(platform.settings, f"/apps/1{end}?:x", studio(platform))
-        assert answer.status == 404, answer
+        assert is_nothing(answer), answer
         assert answer.header("Location") is None
     answer = await send(platform.settings, "/apps/1?a=1", studio(platform))
     assert (answer.status, answer.header("Location")) == (308, "/apps/1/?a=1")
@@ -269,8 +274,8 @@ async def test_a_flood_of_sign_ins_is_cut_off_before_the_api(platform: Platform)
     try:
         answers = await asyncio.gather(*(knock() for _ in range(120)))
     finally:
-        # The next test signs somebody in from the same address.
-        await asyncio.sleep(7)
+        # Ten more a second are let through; the next test signs two in from the same address.
+        await asyncio.sleep(1.5)
     codes = Counter(answer.status for answer in answers)
     assert set(codes) == {422, 429}
     assert codes[422] >= 60

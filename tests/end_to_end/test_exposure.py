@@ -44,9 +44,16 @@ def test_servers_listen_where_the_design_says_and_nowhere_else(platform: Platfor
             if address not in ("127.0.0.1", "::1"):
                 beyond_loopback.add((address, port))
     service = str(settings.service_address)
+    of_containers = (
+        ports.registry,
+        ports.deploy_control,
+        ports.mongo,
+        ports.verdaccio,
+        ports.gitea_ssh,
+    )
     assert beyond_loopback == {
         ("0.0.0.0", ports.public),
-        *((service, port) for port in (ports.registry, ports.deploy_control, ports.mongo)),
+        *((service, port) for port in of_containers),
     }
 
 

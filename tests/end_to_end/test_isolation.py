@@ -79,7 +79,7 @@ async def test_an_app_reaches_its_database_and_nothing_else_of_the_platform(
     assert seen[mongo] == "connected"
 
 
-async def test_a_build_step_reaches_nothing_of_the_platform(
+async def test_a_build_step_reaches_packages_and_nothing_else_of_the_platform(
     platform: Platform, probes: tuple[Probe, Probe], user: User
 ) -> None:
     targets = await forbidden_targets(platform, probes[0])
@@ -88,7 +88,8 @@ async def test_a_build_step_reaches_nothing_of_the_platform(
     assert ended["error"]["stage"] == "build", ended
     looked, seen = seen_by_build(await app.log(ended["id"]))
     assert looked == len(targets)
-    assert answered(seen) == set()
+    settings = platform.settings
+    assert answered(seen) == {(str(settings.service_address), settings.ports.verdaccio)}
 
 
 async def test_an_apps_loopback_is_its_own(platform: Platform, probes: tuple[Probe, Probe]) -> None:

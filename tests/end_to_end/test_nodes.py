@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import docker
-from temporalio.client import Client
 
 from ops.temporal import connect
 from tests.support import apps
+from tests.support.nodes import status, until
 from tests.support.platform import Platform
 from tests.support.user import User, ok
 from workflows import ids
 
 RUNTIME = "runtime-102"
-
-
-async def status(client: Client, node_id: str) -> str:
-    handle = client.get_workflow_handle(ids.node_workflow(node_id))
-    return str(await handle.query("status", result_type=str))
-
-
-async def until(holds: Callable[[], Awaitable[bool]], seconds: float, what: str) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            while not await holds():
-                await asyncio.sleep(0.1)
-    except TimeoutError:
-        raise AssertionError(f"not within {seconds} s: {what}") from None
 
 
 async def test_a_killed_worker_that_is_back_at_once_is_never_down(platform: Platform) -> None:

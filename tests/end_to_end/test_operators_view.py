@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 from temporalio.converter import DefaultPayloadConverter
@@ -13,23 +17,30 @@ from tests.support.user import App, User
 from workflows import ids
 from workflows.policies import APP_ID, DEPLOYMENT_ID, NODE_ID, STAGE, USER_ID
 
+Deployed = tuple[App, int]
 
-async def deployed(user: User) -> tuple[App, int]:
-    app = await user.app(apps.hello())
-    deployment = await app.deployed()
-    assert deployment["status"] == "SUCCEEDED", deployment
-    return app, deployment["id"]
+
+@pytest_asyncio.fixture(scope="module")
+async def deployed(
+    platform: Platform, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Deployed]:
+    """An app and its only deployment, which all of these tests look at."""
+    async with User.registered(platform.settings, tmp_path_factory.mktemp("home")) as user:
+        app = await user.app(apps.hello())
+        deployment = await app.deployed()
+        assert deployment["status"] == "SUCCEEDED", deployment
+        yield app, deployment["id"]
 
 
 async def test_a_deployment_is_found_by_its_id_and_attributes(
-    platform: Platform, user: User
+    platform: Platform, deployed: Deployed
 ) -> None:
-    app, deployment_id = await deployed(user)
+    app, deployment_id = deployed
     client = await connect(platform.settings)
     found = await client.get_workflow_handle(ids.deployment_workflow(deployment_id)).describe()
     attributes = found.typed_search_attributes
     assert attributes[APP_ID] == app.id
-    assert attributes[USER_ID] == user.id
+    assert attributes[USER_ID] == app.user.id
     assert attributes[DEPLOYMENT_ID] == deployment_id
     assert attributes[NODE_ID] == "runtime-102"
     assert attributes[STAGE] == "retire"
@@ -37,12 +48,12 @@ async def test_a_deployment_is_found_by_its_id_and_attributes(
 
     parent = await client.get_workflow_handle(ids.deploy_workflow(app.id)).describe()
     assert parent.typed_search_attributes[APP_ID] == app.id
-    assert parent.typed_search_attributes[USER_ID] == user.id
+    assert parent.typed_search_attributes[USER_ID] == app.user.id
     assert await parent.static_summary() == f"deployments of app {app.id}, one at a time"
 
 
-async def test_the_list_can_be_asked_for_one_app(platform: Platform, user: User) -> None:
-    app, deployment_id = await deployed(user)
+async def test_the_list_can_be_asked_for_one_app(platform: Platform, deployed: Deployed) -> None:
+    app, deployment_id = deployed
     client = await connect(platform.settings)
     query = f"AppId = {app.id} AND WorkflowType = 'Deployment' AND NodeId = 'runtime-102'"
     assert [w.id async for w in client.list_workflows(query)] == [
@@ -50,8 +61,8 @@ async def test_the_list_can_be_asked_for_one_app(platform: Platform, user: User)
     ]
 
 
-async def test_the_current_details_are_the_timeline(platform: Platform, user: User) -> None:
-    _, deployment_id = await deployed(user)
+async def test_the_current_details_are_the_timeline(platform: Platform, deployed: Deployed) -> None:
+    _, deployment_id = deployed
     client = await connect(platform.settings)
     details = await current_details(client, ids.deployment_workflow(deployment_id))
     assert details.startswith("**SUCCEEDED**")
@@ -61,8 +72,8 @@ async def test_the_current_details_are_the_timeline(platform: Platform, user: Us
     assert node.startswith("**UP** at ")
 
 
-async def test_every_step_has_words(platform: Platform, user: User) -> None:
-    _, deployment_id = await deployed(user)
+async def test_every_step_has_words(platform: Platform, deployed: Deployed) -> None:
+    _, deployment_id = deployed
     client = await connect(platform.settings)
     workflow = client.get_workflow_handle(ids.deployment_workflow(deployment_id))
     history = await workflow.fetch_history()
@@ -82,8 +93,8 @@ async def test_every_step_has_words(platform: Platform, user: User) -> None:
     assert words[-1] == "SUCCEEDED"
 
 
-async def test_the_history_names_who_did_a_step(platform: Platform, user: User) -> None:
-    _, deployment_id = await deployed(user)
+async def test_the_history_names_who_did_a_step(platform: Platform, deployed: Deployed) -> None:
+    _, deployment_id = deployed
     client = await connect(platform.settings)
     workflow = client.get_workflow_handle(ids.deployment_workflow(deployment_id))
     history = await workflow.fetch_history()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from activities import contracts as c
+from activities.contracts.base import DeploymentKind
 from ops.errors import BuildFailed, Unhealthy
 from tests.workflows.test_deploy import APP, ended, eventually, submit
 from tests.workflows.world import World
@@ -76,13 +76,13 @@ async def superseded(world: World) -> None:
 async def stopped(world: World) -> None:
     await submit(world, 1)
     await ended(world, 1)
-    world.kinds[2] = c.DeploymentKind.STOP
+    world.kinds[2] = DeploymentKind.STOP
     await submit(world, 2)
     await ended(world, 2)
 
 
 async def rolled_to_an_earlier_release(world: World) -> None:
-    world.kinds[1] = c.DeploymentKind.ROLLBACK
+    world.kinds[1] = DeploymentKind.ROLLBACK
     await submit(world, 1)
     await ended(world, 1)
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 import xmlrpc.client
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +27,21 @@ TEST_ENVIRONMENT = {
     "STUDIO_HEALTH_SECONDS": "12",
     "STUDIO_MAX_APPS": "50",
     "STUDIO_MAX_LIVE": "50",
+    "STUDIO_BUILD_SLOTS": "2",
+    "STUDIO_BUILD_MEMORY_MB": "1536",
     "STUDIO_APP_DISK_MB": "128",
     "STUDIO_IMAGE_MB": "700",
     "STUDIO_SIGN_IN_ATTEMPTS": "5",
+    "STUDIO_IMPORT_CA": "/var/lib/fun-ai-studio-test/etc/import-ca.pem",
+    "STUDIO_IMPORT_MB": "20",
+    "STUDIO_IMPORT_SECONDS": "8",
     "STUDIO_TRACE_FILE": "/var/lib/fun-ai-studio-test/traces.jsonl",
 }
+
+
+def is_attached() -> bool:
+    """Whether the platform is one that somebody uses, and not the tests' own."""
+    return os.environ.get("STUDIO_TEST_ATTACH") == "1"
 
 
 class Platform:
@@ -38,9 +51,17 @@ class Platform:
         self.settings = settings
 
     @classmethod
-    def attach(cls) -> Platform:
-        """The platform that ``STUDIO_HOME`` names, as it runs: for work on a test, not for CI."""
-        return cls(load_settings())
+    @contextmanager
+    def for_tests(cls) -> Iterator[Platform]:
+        """A platform of the tests' own. ``STUDIO_TEST_KEEP=1`` leaves it running for the next run,
+        ``STUDIO_TEST_ATTACH=1`` takes the one that ``STUDIO_HOME`` names, as it runs."""
+        if is_attached():
+            yield cls(load_settings())
+            return
+        platform = cls.up()
+        yield platform
+        if os.environ.get("STUDIO_TEST_KEEP") != "1":
+            platform.down()
 
     @classmethod
     def up(cls, *options: str) -> Platform:
@@ -50,6 +71,34 @@ class Platform:
 
     def down(self) -> None:
         subprocess.run([ROOT / "ops" / "down", "--purge"], check=True, stdin=subprocess.DEVNULL)
+
+    @contextmanager
+    def reshaped(self, *options: str, **environment: str) -> Iterator[Platform]:
+        """The same platform after another ``ops/up``, with other hosts and settings; the way it
+        was afterwards."""
+        before = self.settings
+        try:
+            yield Platform._again(environment, *options)
+        finally:
+            Platform._again(
+                {
+                    name: str(getattr(before, name.removeprefix("STUDIO_").lower()))
+                    for name in environment
+                },
+                f"--workspaces={before.workspaces}",
+                f"--runners={before.runners}",
+                f"--runtimes={before.runtimes}",
+            )
+
+    @classmethod
+    def _again(cls, environment: dict[str, str], *options: str) -> Platform:
+        subprocess.run(
+            [ROOT / "ops" / "up", *options],
+            check=True,
+            stdin=subprocess.DEVNULL,
+            env=os.environ | environment,
+        )
+        return cls(load_settings())
 
     # --- processes ---------------------------------------------------------------------------
 
@@ -74,6 +123,20 @@ class Platform:
         assert pid, f"{program} does not run"
         os.kill(pid, signal.SIGKILL)
         return pid
+
+    def signal(self, program: str, number: signal.Signals) -> None:
+        os.kill(self.pid(program), number)
+
+    def kill_for_good(self, program: str) -> None:
+        """``kill -9``, as when the machine is gone: the supervisor does not bring it back."""
+        self.kill(program)
+        deadline = time.monotonic() + 10
+        while self._supervisor.getProcessInfo(program)["statename"] != "STOPPED":
+            assert time.monotonic() < deadline, f"{program} is not to be stopped"
+            # Between its end and its next start there is nothing to stop.
+            with suppress(xmlrpc.client.Fault):
+                self._supervisor.stopProcess(program)
+            time.sleep(0.02)
 
     def stop(self, program: str) -> None:
         """A graceful stop by the supervisor; it stays stopped."""

@@ -50,7 +50,7 @@ class User:
             user = cls(settings, home, api, made["id"])
             await user._add_key()
             yield user
-            await user._delete_apps()
+            await user._delete()
 
     async def _add_key(self) -> None:
         key = self.home / "id"
@@ -63,10 +63,25 @@ class User:
             201,
         )
 
-    async def _delete_apps(self) -> None:
+    async def _delete(self) -> None:
         """What a test made is removed with it; how a deletion ends is a test of its own."""
+        gone = await self.api.request("DELETE", "/api/me", json={"password": PASSWORD})
+        assert gone.status_code in (202, 401), gone.text
+
+    async def _delete_apps(self) -> None:
         for app in ok(await self.api.get("/api/apps")):
             await self.api.delete(f"/api/apps/{app['id']}")
+
+    async def no_apps(self, seconds: float = 60) -> None:
+        """Deletes all apps, and waits until nothing of them is left."""
+        await self._delete_apps()
+        left: list[Any] = []
+        try:
+            async with asyncio.timeout(seconds):
+                while left := ok(await self.api.get("/api/apps")):
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise AssertionError(f"not deleted within {seconds} s: {left}") from None
 
     async def app(self, files: dict[str, str | bytes], name: str = "shop") -> App:
         """A new app with these files pushed to its repository."""
@@ -134,6 +149,12 @@ class App:
         """Deploy and wait until it has ended."""
         return await self.ended(await self.deploy(**body))
 
+    async def live(self) -> dict[str, Any]:
+        """The deployment whose release is live."""
+        live = ok(await self.api.get(f"/api/apps/{self.id}"))["live_deployment"]
+        assert live, f"app {self.id} has no live release"
+        return await self.deployment(live)
+
     async def deployment(self, deployment_id: int) -> dict[str, Any]:
         found: dict[str, Any] = ok(await self.api.get(f"/api/deployments/{deployment_id}"))
         return found
@@ -173,12 +194,20 @@ class App:
 
     async def get(self, path: str = "/", **headers: str) -> httpx.Response:
         """GET the app's public URL, as a visitor without any credentials."""
-        settings = self.user.settings
         async with httpx.AsyncClient(timeout=10, trust_env=False) as visitor:
             return await visitor.get(
-                settings.entry_url + path,
-                headers={"Host": settings.app_host(self.slug), **headers},
+                self.reached_at + path.removeprefix("/"), headers={"Host": self.host, **headers}
             )
+
+    @property
+    def host(self) -> str:
+        """The name in its public URL."""
+        return httpx.URL(self.url).netloc.decode()
+
+    @property
+    def reached_at(self) -> str:
+        """Its public URL with the address of the entry in place of its name."""
+        return self.user.settings.entry_url + httpx.URL(self.url).path
 
 
 @dataclass
@@ -195,15 +224,12 @@ async def busy_clients(app: App, clients: int = 8) -> AsyncIterator[Traffic]:
     """Visitors who keep asking the app's public URL while the body runs."""
     traffic = Traffic(0, [], [])
     stop = asyncio.Event()
-    settings = app.user.settings
 
     async def visit() -> None:
         async with httpx.AsyncClient(timeout=10, trust_env=False) as visitor:
             while not stop.is_set():
                 try:
-                    answer = await visitor.get(
-                        settings.entry_url, headers={"Host": settings.app_host(app.slug)}
-                    )
+                    answer = await visitor.get(app.reached_at, headers={"Host": app.host})
                 except httpx.HTTPError as error:
                     traffic.failures.append(repr(error))
                     continue
@@ -225,7 +251,7 @@ async def busy_clients(app: App, clients: int = 8) -> AsyncIterator[Traffic]:
 def ok(response: httpx.Response, status: int = 200) -> Any:
     """The answer's JSON; a failure shows what the API said."""
     assert response.status_code == status, f"{response.status_code}: {response.text}"
-    return response.json()
+    return response.json() if response.content else None
 
 
 async def run(*words: str, env: dict[str, str] | None = None) -> str:

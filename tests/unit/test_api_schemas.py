@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from activities.contracts import DeploymentKind, DeploymentStatus
+from activities.contracts.base import DeploymentKind, DeploymentStatus
 from api.entry.internal import upstream
 from api.entry.publishing import from_release
 from api.entry.schemas import AppOut, AppStatus, EnvValue, NewApp
@@ -101,7 +101,8 @@ def test_a_release_is_copied_only_with_an_image_that_is_kept() -> None:
     [
         {"name": ""},
         {"name": "x" * 300},
-        {"name": "a", "git_url": "https://example.org/x.git"},
+        {"name": "a", "git_url": "http://example.org/x.git"},
+        {"name": "a", "git_url": "https://example.org/x.git", "template": "static"},
         {"name": None},
         {},
     ],

@@ -20,7 +20,7 @@ from activities.build_command import (
 )
 from activities.build_failure import explain
 from activities.build_folder import BuildFolder, local_image
-from activities.contracts import BuildInput, CloneInput, CloneResult, Recipe
+from activities.contracts.runner import BuildInput, CloneInput, CloneResult, Recipe
 from activities.detect import Blueprint
 from activities.engine import Login
 from activities.source import build_key, environment_id

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from activities.container_spec import app_spec, free_address, safe_user
-from activities.contracts import Release, StartInput
+from activities.contracts.base import Release
+from activities.contracts.runtime import StartInput
 from ops.settings import Settings
 
 SETTINGS = Settings()

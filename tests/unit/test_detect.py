@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities import node_app
-from activities.contracts import Recipe
+from activities.contracts.runner import Recipe
 from activities.detect import Blueprint, detect
 from activities.manifest import parse
 from activities.tree import Tree

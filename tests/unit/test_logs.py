@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from ops.errors import ErrorReport
 from ops.logs import MASK, redact
 from ops.names import ids_in
 from workflows import ids
@@ -85,3 +86,10 @@ def test_all_that_a_process_says_is_json() -> None:
     assert told[3] == ("ended by an error", "critical")
     assert "OSError: the end" in lines[3]["exception"]
     assert {line["process"] for line in lines} == {"control"}
+
+
+def test_what_an_error_says_has_no_control_bytes() -> None:
+    report = ErrorReport(
+        what="\x1b[31mboom\x1b[0m\x1b]0;title\x07\nsecond\x00 line", hint="\x9b2Jtry\u202e again"
+    )
+    assert (report.what, report.hint) == ("boom\nsecond line", "try again")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from temporalio.exceptions import ApplicationErrorCategory
 
-from activities.contracts import DeploymentRef, NodeInfo, NodeRole
+from activities.contracts.base import DeploymentRef
+from activities.contracts.nodes import NodeInfo, NodeRole
 from ops.errors import BuildFailed, NodeUnavailable, PlatformError, to_application_error
 from workers.observe import ids_of
 

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from activities.contracts import (
-    ContainerSeen,
-    DeploymentRef,
-    Inventory,
-    Reconciliation,
-    RemoveInput,
-    Repair,
-    RouteSeen,
-    RouteTarget,
-)
+from activities.contracts.base import DeploymentRef
+from activities.contracts.nodes import ContainerSeen, Inventory, Reconciliation, Repair, RouteSeen
+from activities.contracts.runtime import PruneLocalInput, RemoveInput, RouteTarget
 from activities.reconcile import AppView, View, nothing_left, reconcile
 
 ADDRESS = "172.28.0.10"
@@ -102,6 +95,15 @@ def test_checkouts_go_with_their_deployments() -> None:
     ]
 
 
+def test_images_of_apps_without_a_record_go() -> None:
+    view = View(apps={1: AppView(live=5)})
+    seen = node(container(1, 5), routes=[route(1, 5)]).model_copy(
+        update={"images": ["u1-app1", "u1-app2", "somebody-elses"]}
+    )
+    gone = PruneLocalInput(app_id=2, repository="u1-app2", keep=[])
+    assert reconcile(seen, view) == Reconciliation(remove_images=[gone])
+
+
 def test_an_owed_undo_is_done_when_nothing_of_it_is_left() -> None:
     def done(seen: Inventory, view: View) -> bool:
         return nothing_left(seen, view, reconcile(seen, view), app_id=1, deployment_id=7)
@@ -116,3 +118,9 @@ def test_an_owed_undo_is_done_when_nothing_of_it_is_left() -> None:
     busy = View(apps={1: AppView(live=5, busy=True)})
     assert not done(node(container(1, 7)), busy)
     assert done(Inventory(node_id="runner-101"), busy)
+
+
+def test_a_workspace_of_no_record_goes_and_others_stay() -> None:
+    seen = Inventory(node_id="workspace-87", workspaces=[1, 2, 3])
+    todo = reconcile(seen, View(workspaces=frozenset({1, 3, 4})))
+    assert todo == Reconciliation(remove_workspaces=[2])

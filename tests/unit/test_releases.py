@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.contracts import DeploymentKind, Plan
+from activities.contracts.base import DeploymentKind
+from activities.contracts.records import Plan
 from activities.releases import plan_for, prunable_digests
 from ops.db.tables import App, Deployment
 from ops.errors import Conflict, NotFound

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.contracts import RouteTarget, SwitchInput
+from activities.contracts.runtime import RouteTarget, SwitchInput
 from activities.routes import Routes, parse, render
 from ops.settings import Settings
 

@@ -22,6 +22,9 @@ def topology(**changes: object) -> Topology:
         "mongo_port": 27017,
         "registry_port": 5000,
         "control_port": 7002,
+        "packages_port": 4873,
+        "git_port": 2222,
+        "workspace_bridges": ("studio-ws1", "studio-ws2"),
         "build_interface": "studio-bld",
         "build_subnet": IPv4Network("172.28.254.0/24"),
         "resolvers": (RESOLVER,),
@@ -80,16 +83,39 @@ def verdict(
 def test_an_app_reaches_the_mongo_server_of_the_host_and_nothing_else(bridge: str) -> None:
     rules = firewall.input_rules(topology())
     assert verdict(rules, source=bridge, to="172.28.255.1", port=27017) == "ACCEPT"
-    for port in (22, 3000, 3306, 5000, 7002, 8000):
+    for port in (22, 2222, 3000, 3306, 4873, 5000, 7001, 7002, 8000):
         assert verdict(rules, source=bridge, to="172.28.255.1", port=port) == "DROP"
     assert verdict(rules, source=bridge, to="192.0.2.2", port=27017) == "DROP"
     assert verdict(rules, source=bridge, to=str(RESOLVER), port=53) == "DROP"
     assert verdict(rules, source=bridge, established=True) == "ACCEPT"
 
 
+@pytest.mark.parametrize("bridge", ["studio-ws1", "studio-ws2"])
+def test_a_workspace_reaches_packages_and_git_of_the_host_and_nothing_else(bridge: str) -> None:
+    rules = firewall.input_rules(topology())
+    for port in (4873, 2222):
+        assert verdict(rules, source=bridge, to="172.28.255.1", port=port) == "ACCEPT"
+        for elsewhere in ("127.0.0.1", "192.0.2.2", "172.28.64.1"):
+            assert verdict(rules, source=bridge, to=elsewhere, port=port) == "DROP"
+        assert verdict(rules, source=bridge, to="172.28.255.1", port=port, protocol="udp") == "DROP"
+    for port in (22, 3000, 3306, 5000, 7001, 7002, 7005, 7233, 8000, 8080, 8087, 27017):
+        assert verdict(rules, source=bridge, to="172.28.255.1", port=port) == "DROP"
+
+
+def test_every_bridge_of_user_code_is_shut() -> None:
+    """No node's bridge is forgotten: without rules it would reach all of the host."""
+    settings = Settings(workspaces=2, runtimes=2)
+    t = firewall.topology(settings)
+    bridges = {node.bridge for node in settings.nodes if node.bridge}
+    assert len(bridges) == 4
+    for bridge in bridges:
+        assert f"-i {bridge} -j DROP" in firewall.input_rules(t)
+        assert f"-o {bridge} -j DROP" in firewall.forward_rules(t)
+
+
 def test_the_build_engine_reaches_registry_and_deploy_control_of_the_host() -> None:
     rules = firewall.input_rules(topology())
-    for port in (5000, 7002):
+    for port in (5000, 7002, 4873):
         assert verdict(rules, source="studio-bld", to="172.28.255.1", port=port) == "ACCEPT"
     for port in (22, 3000, 3306, 8000, 27017):
         assert verdict(rules, source="studio-bld", to="172.28.255.1", port=port) == "DROP"
@@ -111,7 +137,7 @@ def test_a_name_server_on_the_host_itself_is_reachable() -> None:
 )
 def test_user_code_reaches_no_private_address(private: str) -> None:
     rules = firewall.forward_rules(topology())
-    for source in ("studio-rt1", "studio-bld"):
+    for source in ("studio-rt1", "studio-ws1", "studio-bld"):
         assert verdict(rules, source=source, target="eth0", to=private) == "DROP"
     inside = firewall.build_namespace_rules(topology())
     assert (
@@ -123,6 +149,7 @@ def test_user_code_reaches_no_private_address(private: str) -> None:
 def test_user_code_reaches_public_addresses_and_the_name_server() -> None:
     rules = firewall.forward_rules(topology())
     assert verdict(rules, source="studio-rt1", target="eth0") == "none"
+    assert verdict(rules, source="studio-ws1", target="eth0") == "none"
     assert verdict(rules, source="studio-bld", target="eth0") == "ACCEPT"
     for source, good in (("studio-rt1", "RETURN"), ("studio-bld", "ACCEPT")):
         name = verdict(
@@ -132,21 +159,24 @@ def test_user_code_reaches_public_addresses_and_the_name_server() -> None:
         assert verdict(rules, source=source, target="eth0", to=str(RESOLVER), port=80) == "DROP"
 
 
-def test_nobody_but_the_host_opens_connections_to_apps_and_builds() -> None:
+def test_nobody_but_the_host_opens_connections_to_user_code() -> None:
     rules = firewall.forward_rules(topology())
-    for target in ("studio-rt1", "studio-rt2", "studio-bld"):
-        for source in ("eth0", "docker0", "studio-rt1", "studio-bld"):
+    for target in ("studio-rt1", "studio-rt2", "studio-ws1", "studio-bld"):
+        for source in ("eth0", "docker0", "studio-rt1", "studio-ws1", "studio-ws2", "studio-bld"):
             assert verdict(rules, source=source, target=target, to="172.28.0.9") == "DROP"
         assert verdict(rules, source="eth0", target=target, established=True) != "DROP"
 
 
-def test_run_steps_reach_neither_the_registry_nor_each_other() -> None:
+def test_run_steps_reach_packages_but_neither_the_registry_nor_each_other() -> None:
     chains = firewall.build_namespace_rules(topology())
     service = "172.28.255.1"
     out, forward = chains["STUDIO-BUILD-OUT"], chains["STUDIO-BUILD-FWD"]
     assert verdict(out, target="eth0", to=service, port=5000) == "RETURN"
     assert verdict(out, target="eth0", to=service, port=8000) == "DROP"
+    assert verdict(forward, source="docker0", target="eth0", to=service, port=4873) == "RETURN"
+    assert verdict(out, target="eth0", to=service, port=4873) == "DROP"
     assert verdict(forward, source="docker0", target="eth0", to=service, port=5000) == "DROP"
+    assert verdict(forward, source="docker0", target="eth0", to=service, port=2222) == "DROP"
     assert verdict(forward, source="docker0", target="docker0", to="172.17.0.3") == "DROP"
     assert verdict(forward, source="docker0", target="eth0") == "none"
 
@@ -162,11 +192,11 @@ def test_an_installation_may_open_a_private_network() -> None:
 
 
 def test_names_fit_and_platforms_do_not_share_chains() -> None:
-    longest = Settings(platform="abcdefghij", runtimes=4)
+    longest = Settings(platform="abcdefghij", runtimes=4, workspaces=4)
     t = firewall.topology(longest)
     for name in (t.input_chain, t.forward_chain, t.nat_chain):
         assert len(name) <= 28
-    for name in (*t.app_bridges, t.build_interface, longest.service_interface):
+    for name in (*t.bridges, t.build_interface, longest.service_interface):
         assert len(name) <= 15
     one = {jump[2] for jump in firewall.host_jumps(topology())}
     other = {jump[2] for jump in firewall.host_jumps(topology(platform="studiotest"))}

@@ -12,7 +12,7 @@ import pytest
 
 from ops.errors import PlatformError
 from ops.settings import Settings
-from ops.stack import checks, config, images, strays
+from ops.stack import base_images, checks, config, strays
 from ops.stack.programs import Program
 from ops.stack.secretfiles import ensure_secrets, new_signing_key, put_once
 from ops.stack.shell import attempt, clean_environment, run
@@ -132,11 +132,14 @@ def test_base_images_are_made_anew_for_other_certificates(tmp_path: Path) -> Non
     for bundle in bundles:
         bundle.write_text(bundle.name)
     keys = [
-        {images.image_key(Settings(ca_bundle=bundle), image) for image in images.BASE_IMAGES}
+        {
+            base_images.image_key(Settings(ca_bundle=bundle), image)
+            for image in base_images.BASE_IMAGES
+        }
         for bundle in bundles
     ]
     assert not keys[0] & keys[1]
-    assert len(keys[0]) == len(images.BASE_IMAGES)
+    assert len(keys[0]) == len(base_images.BASE_IMAGES)
 
 
 def test_strays_are_only_those_of_this_platform(tmp_path: Path) -> None:

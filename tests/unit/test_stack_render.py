@@ -17,7 +17,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.settings import Settings
-from ops.stack import files, nginx, programs, render, supervisor
+from ops.stack import (
+    files,
+    nginx,
+    own_programs,
+    programs,
+    render,
+    supervisor,
+    workspace_files,
+    workspace_programs,
+)
+from ops.stack.npm_tools import NodeServer
 from ops.stack.render import UnsafeValue
 
 NASTY = [
@@ -98,17 +108,23 @@ def all_programs(settings: Settings) -> list[programs.Program]:
         programs.prometheus(settings),
         programs.node_exporter(settings),
         programs.nginx(settings),
+        workspace_programs.verdaccio(settings, NodeServer(node=binary, script=binary)),
+        *(
+            workspace_programs.workspace_gateway(settings, node)
+            for node in settings.nodes
+            if node.role == "workspace"
+        ),
         *(
             programs.traefik(settings, node, binary)
             for node in settings.nodes
             if node.role == "runtime"
         ),
-        *programs.own_programs(settings, "code"),
+        *own_programs.own_programs(settings, "code"),
     ]
 
 
 def test_two_platforms_share_no_port_and_no_path(tmp_path: Path) -> None:
-    one = Settings(port_offset=0, platform="studio", runtimes=2, runners=2)
+    one = Settings(port_offset=0, platform="studio", runtimes=2, runners=2, workspaces=2)
     other = Settings(
         home=tmp_path,
         platform="studiotest",
@@ -147,7 +163,11 @@ def test_nothing_but_the_entry_listens_on_every_address() -> None:
     for program in all_programs(settings):
         if program.name != "nginx":
             assert {address for address, _ in program.listens} <= own
-    assert programs.ssh_listen(Settings(git_ssh_host="git.example.com")) == "0.0.0.0"
+    open_to_all = Settings(git_ssh_host="git.example.com")
+    assert programs.ssh_listen(open_to_all) == "0.0.0.0"
+    # nginx cannot listen beside a server that listens on every address.
+    assert "stream {" in nginx.nginx_config(settings)
+    assert "stream {" not in nginx.nginx_config(open_to_all)
 
 
 def test_the_supervisor_restarts_for_ever_and_its_socket_is_roots(tmp_path: Path) -> None:
@@ -195,6 +215,53 @@ def test_nginx_accepts_its_configuration(tmp_path: Path, routing: str) -> None:
     )
     assert "syntax is ok" in done.stderr, done.stderr
     assert ("apps.localhost" in text.replace("\\", "")) == (routing == "names")
+
+
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="no nginx here")
+def test_nginx_accepts_the_configuration_of_a_workspace_gateway(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"home": tmp_path, "workspaces": 2, "workspace_slots": 1000})
+    node = settings.node("workspace-87-2")
+    for folder in (settings.run, workspace_files.gateway_cache(settings, node)):
+        folder.mkdir(parents=True)
+    text = workspace_files.gateway_config(settings, node)
+    config = tmp_path / "gateway.conf"
+    config.write_text(re.sub(r"^user .*$", "", text, flags=re.MULTILINE))
+    done = subprocess.run(
+        ["nginx", "-t", "-c", str(config)], capture_output=True, text=True, check=False
+    )
+    assert "syntax is ok" in done.stderr, done.stderr
+    assert "server 172.28.80.10:3000" in text
+    assert "server 172.28.83.241:3000" in text
+    assert f"listen 127.0.0.1:{node.gateway_port}" in text
+
+
+def test_nobody_publishes_or_signs_up_at_the_package_cache(tmp_path: Path) -> None:
+    text = render.render("verdaccio.yml", data=tmp_path, upstream="https://mirror.example/npm/")
+    config = yaml.safe_load(text)
+    assert config["auth"]["htpasswd"]["max_users"] == -1
+    assert config["web"]["enable"] is False
+    assert "middlewares" not in config
+    for rule in config["packages"].values():
+        assert (rule["publish"], rule["unpublish"]) == ("nobody", "nobody")
+    assert config["uplinks"]["upstream"]["url"] == "https://mirror.example/npm/"
+
+
+def test_only_mounts_of_this_platform_are_unmounted() -> None:
+    mounts = """proc /proc proc rw 0 0
+/dev/loop0 /srv/one/data/nodes/w/disks/u-1 ext4 rw 0 0
+/dev/loop1 /srv/one/data/nodes/w/disks/u-1/odd\\040name ext4 rw 0 0
+/dev/loop2 /srv/one/data/nodes2/disks/u-1 ext4 rw 0 0
+/dev/loop3 /srv/other/data/nodes/w/disks/u-1 ext4 rw 0 0
+"""
+    assert workspace_files.mounts_below(Path("/srv/one/data/nodes"), mounts) == [
+        Path("/srv/one/data/nodes/w/disks/u-1/odd name"),
+        Path("/srv/one/data/nodes/w/disks/u-1"),
+    ]
+
+
+def test_a_container_knows_the_git_server_by_its_key() -> None:
+    line = workspace_files.known_hosts(Settings(), "ssh-rsa AAAAB3 comment of the key")
+    assert line == "[172.28.255.1]:2222 ssh-rsa AAAAB3\n"
 
 
 def cookies_for_the_app(header: str) -> str:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.contracts import VerifyInput
+from activities.contracts.servers import VerifyInput
 from activities.verify import Verify, public_request
 from ops.settings import Settings
 

@@ -15,6 +15,8 @@ from temporalio.testing import WorkflowEnvironment
 from ops.settings import load_settings
 from ops.stack.steps import Steps
 from ops.stack.tools import TOOLS, ensure_tool
+from tests.workflows.user_world import UserWorld
+from tests.workflows.workspace_world import WorkspaceWorld
 from tests.workflows.world import World
 from workers.control_workflows import WORKFLOWS
 from workflows.policies import APP_ID, DEPLOYMENT_ID, NODE_ID, STAGE, USER_ID
@@ -56,3 +58,25 @@ async def client_with_two(client: Client) -> AsyncIterator[World]:
         for worker in world.workers(WORKFLOWS):
             await stack.enter_async_context(worker)
         yield world
+
+
+@pytest_asyncio.fixture
+async def workspace(client: Client) -> AsyncIterator[WorkspaceWorld]:
+    """One workspace node and its user; the node's worker can be stopped and started."""
+    world = WorkspaceWorld(client)
+    async with world.control(WORKFLOWS):
+        await world.node_starts()
+        yield world
+        world.hangs.clear()
+        for run_id in world.running:
+            world.end(run_id, 0)
+        await world.node_stops()
+
+
+@pytest_asyncio.fixture
+async def deletion(client: Client) -> AsyncIterator[UserWorld]:
+    """One user with two apps and a workspace."""
+    world = UserWorld(client)
+    async with world.control(WORKFLOWS):
+        yield world
+        world.hangs.clear()

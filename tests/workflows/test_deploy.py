@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from activities import contracts as c
+from activities.contracts.base import STAGE_ORDER, DeploymentKind, DeploymentStatus, Stage
 from ops.errors import BuildFailed, Conflict, Unhealthy
 from tests.workflows.world import World
 from workflows import commands, ids
@@ -31,8 +31,13 @@ async def submit(world: World, deployment_id: int, on_busy: OnBusy = OnBusy.REJE
     await commands.submit(world.client, request(deployment_id, on_busy))
 
 
-async def ended(world: World, deployment_id: int) -> c.DeploymentStatus:
+async def recorded(world: World, deployment_id: int) -> None:
+    """Until its end is on record; its workflow may still have to say so to ``deploy-{appId}``."""
     await eventually(lambda: deployment_id in world.progress and world.status(deployment_id).ended)
+
+
+async def ended(world: World, deployment_id: int) -> DeploymentStatus:
+    await recorded(world, deployment_id)
     await idle(world)
     return world.status(deployment_id)
 
@@ -51,8 +56,8 @@ def no_trace(world: World, deployment_id: int) -> None:
 
 async def test_a_deployment_goes_through_all_stages(world: World) -> None:
     await submit(world, 1)
-    assert await ended(world, 1) is c.DeploymentStatus.SUCCEEDED
-    assert world.stages(1) == {stage.value: "SUCCEEDED" for stage in c.STAGE_ORDER}
+    assert await ended(world, 1) is DeploymentStatus.SUCCEEDED
+    assert world.stages(1) == {stage.value: "SUCCEEDED" for stage in STAGE_ORDER}
     assert world.live == 1
     assert world.containers == {"app-1-1"}
     assert not world.slots
@@ -64,7 +69,7 @@ async def test_the_second_deployment_replaces_the_first(world: World) -> None:
     await ended(world, 1)
     world.pushed.clear()
     await submit(world, 2)
-    assert await ended(world, 2) is c.DeploymentStatus.SUCCEEDED
+    assert await ended(world, 2) is DeploymentStatus.SUCCEEDED
     assert world.containers == {"app-1-2"}
     assert world.progress[2].removed == ["container app-1-1"]
 
@@ -82,16 +87,16 @@ async def test_an_unchanged_tree_is_not_built_again(world: World) -> None:
 @pytest.mark.parametrize(
     ("activity", "error", "status"),
     [
-        ("clone", BuildFailed("no such ref"), c.DeploymentStatus.FAILED),
-        ("build", BuildFailed("exit 1", log_tail=["boom"]), c.DeploymentStatus.FAILED),
-        ("check_health", Unhealthy("exited", log_tail=["died"]), c.DeploymentStatus.FAILED),
-        ("verify", Unhealthy("404"), c.DeploymentStatus.FAILED),
-        ("soak", Unhealthy("died", log_tail=["died"]), c.DeploymentStatus.ROLLED_BACK),
-        ("ensure_database", Conflict("too many"), c.DeploymentStatus.FAILED),
+        ("clone", BuildFailed("no such ref"), DeploymentStatus.FAILED),
+        ("build", BuildFailed("exit 1", log_tail=["boom"]), DeploymentStatus.FAILED),
+        ("check_health", Unhealthy("exited", log_tail=["died"]), DeploymentStatus.FAILED),
+        ("verify", Unhealthy("404"), DeploymentStatus.FAILED),
+        ("soak", Unhealthy("died", log_tail=["died"]), DeploymentStatus.ROLLED_BACK),
+        ("ensure_database", Conflict("too many"), DeploymentStatus.FAILED),
     ],
 )
 async def test_a_failure_leaves_the_old_release_serving(
-    world: World, activity: str, error: BuildFailed, status: c.DeploymentStatus
+    world: World, activity: str, error: BuildFailed, status: DeploymentStatus
 ) -> None:
     await submit(world, 1)
     await ended(world, 1)
@@ -110,13 +115,26 @@ async def test_a_failure_leaves_the_old_release_serving(
     assert report.log_tail == error.log_tail
 
 
-@pytest.mark.parametrize("activity", ["clone", "build", "push", "check_health", "verify", "soak"])
+async def test_a_failure_beside_is_told_while_no_runner_is_free(world: World) -> None:
+    world.hangs.add("hold_runner")
+    world.fails["ensure_database"] = Conflict("too many")
+    await submit(world, 1)
+    assert await ended(world, 1) is DeploymentStatus.FAILED
+    report = world.progress[1].error
+    assert report is not None
+    assert report.what == "too many"
+    no_trace(world, 1)
+
+
+@pytest.mark.parametrize(
+    "activity", ["hold_runner", "clone", "build", "push", "check_health", "verify", "soak"]
+)
 async def test_cancel_undoes_everything(world: World, activity: str) -> None:
     world.hangs.add(activity)
     await submit(world, 1)
     await eventually(lambda: activity in world.calls)
     await commands.cancel(world.client, APP, 1)
-    assert await ended(world, 1) is c.DeploymentStatus.CANCELLED
+    assert await ended(world, 1) is DeploymentStatus.CANCELLED
     no_trace(world, 1)
     assert world.live is None
     assert world.progress[1].removed
@@ -127,7 +145,7 @@ async def test_cancel_from_the_temporal_ui_takes_the_same_way(world: World) -> N
     await submit(world, 1)
     await eventually(lambda: "check_health" in world.calls)
     await world.client.get_workflow_handle(ids.deployment_workflow(1)).cancel()
-    assert await ended(world, 1) is c.DeploymentStatus.CANCELLED
+    assert await ended(world, 1) is DeploymentStatus.CANCELLED
     no_trace(world, 1)
 
 
@@ -137,7 +155,40 @@ async def test_cancel_after_retire_began_is_too_late(world: World) -> None:
     await eventually(lambda: "retire" in world.calls)
     await commands.cancel(world.client, APP, 1)
     world.hangs.clear()
-    assert await ended(world, 1) is c.DeploymentStatus.SUCCEEDED
+    assert await ended(world, 1) is DeploymentStatus.SUCCEEDED
+
+
+async def test_a_cancel_as_a_deployment_ends_has_one_of_two_ends(world: World) -> None:
+    """At twelve moments around the end: all of the new release, or all of the old one."""
+    await submit(world, 1)
+    await ended(world, 1)
+    for number in range(2, 14):
+        before, world.calls[:] = world.live, []
+        await submit(world, number)
+        await eventually(lambda: "verify" in world.calls)
+        await asyncio.sleep((number - 2) * 0.008)
+        await commands.cancel(world.client, APP, number)
+        status = await ended(world, number)
+        assert status in (DeploymentStatus.SUCCEEDED, DeploymentStatus.CANCELLED)
+        live = number if status is DeploymentStatus.SUCCEEDED else before
+        assert world.live == live
+        assert world.route is not None
+        assert world.route.release_id == live
+        assert world.containers == {f"app-1-{live}"}
+        assert not world.slots
+        assert not world.checkouts
+
+
+async def test_a_cancel_of_a_deployment_that_just_ended_does_not_break_the_lock(
+    world: World,
+) -> None:
+    """Sent while the word of its end is on its way to the lock: it finds nobody."""
+    for number in range(1, 9):
+        await submit(world, number)
+        await recorded(world, number)
+        await asyncio.sleep(number * 0.002)
+        await commands.cancel(world.client, APP, number)
+        assert await ended(world, number) is DeploymentStatus.SUCCEEDED
 
 
 async def test_a_busy_app_rejects(world: World) -> None:
@@ -146,7 +197,7 @@ async def test_a_busy_app_rejects(world: World) -> None:
     with pytest.raises(Conflict):
         await submit(world, 2)
     world.hangs.clear()
-    assert await ended(world, 1) is c.DeploymentStatus.SUCCEEDED
+    assert await ended(world, 1) is DeploymentStatus.SUCCEEDED
 
 
 async def test_only_the_newest_waits(world: World) -> None:
@@ -155,9 +206,9 @@ async def test_only_the_newest_waits(world: World) -> None:
     await submit(world, 2, OnBusy.QUEUE)
     await submit(world, 3, OnBusy.QUEUE)
     world.hangs.clear()
-    assert await ended(world, 3) is c.DeploymentStatus.SUCCEEDED
-    assert world.status(1) is c.DeploymentStatus.SUCCEEDED
-    assert world.status(2) is c.DeploymentStatus.CANCELLED
+    assert await ended(world, 3) is DeploymentStatus.SUCCEEDED
+    assert world.status(1) is DeploymentStatus.SUCCEEDED
+    assert world.status(2) is DeploymentStatus.CANCELLED
     assert world.live == 3
 
 
@@ -168,8 +219,8 @@ async def test_supersede_cancels_what_runs(world: World) -> None:
     await submit(world, 2, OnBusy.SUPERSEDE)
     await eventually(lambda: 1 in world.progress and world.status(1).ended)
     world.hangs.clear()
-    assert await ended(world, 2) is c.DeploymentStatus.SUCCEEDED
-    assert world.status(1) is c.DeploymentStatus.CANCELLED
+    assert await ended(world, 2) is DeploymentStatus.SUCCEEDED
+    assert world.status(1) is DeploymentStatus.CANCELLED
 
 
 async def test_a_waiting_deployment_can_be_cancelled(world: World) -> None:
@@ -179,8 +230,8 @@ async def test_a_waiting_deployment_can_be_cancelled(world: World) -> None:
     await commands.cancel(world.client, APP, 2)
     await eventually(lambda: 2 in world.progress)
     world.hangs.clear()
-    assert await ended(world, 1) is c.DeploymentStatus.SUCCEEDED
-    assert world.status(2) is c.DeploymentStatus.CANCELLED
+    assert await ended(world, 1) is DeploymentStatus.SUCCEEDED
+    assert world.status(2) is DeploymentStatus.CANCELLED
 
 
 async def test_a_runner_that_dies_is_left_for_another(client_with_two: World) -> None:
@@ -189,10 +240,10 @@ async def test_a_runner_that_dies_is_left_for_another(client_with_two: World) ->
     await submit(world, 1)
     await eventually(lambda: world.next_runner == 2)
     world.dies.discard("build")
-    assert await ended(world, 1) is c.DeploymentStatus.SUCCEEDED
+    assert await ended(world, 1) is DeploymentStatus.SUCCEEDED
     stages = {stage.name: stage for stage in world.progress[1].stages}
-    assert stages[c.Stage.BUILD].host == "runner-101-2"
-    assert stages[c.Stage.CLONE].attempt == 2
+    assert stages[Stage.BUILD].host == "runner-101-2"
+    assert stages[Stage.CLONE].attempt == 2
     assert [owed.node_id for owed in world.owed] == ["runner-101"]
 
 
@@ -206,17 +257,17 @@ async def test_a_terminated_deployment_is_followed_by_a_repair(world: World) -> 
     world.hangs.clear()
     await world.client.get_workflow_handle(ids.deployment_workflow(2)).terminate("operator")
     await eventually(lambda: 900 in world.progress and world.status(900).ended)
-    assert world.status(2) is c.DeploymentStatus.FAILED
-    assert world.status(900) is c.DeploymentStatus.SUCCEEDED
+    assert world.status(2) is DeploymentStatus.FAILED
+    assert world.status(900) is DeploymentStatus.SUCCEEDED
     assert world.containers == {"app-1-1"}
 
 
 async def test_stop_takes_route_and_container(world: World) -> None:
     await submit(world, 1)
     await ended(world, 1)
-    world.kinds[2] = c.DeploymentKind.STOP
+    world.kinds[2] = DeploymentKind.STOP
     await submit(world, 2)
-    assert await ended(world, 2) is c.DeploymentStatus.SUCCEEDED
+    assert await ended(world, 2) is DeploymentStatus.SUCCEEDED
     assert world.route is None
     assert not world.containers
     assert world.live is None
@@ -230,6 +281,21 @@ async def test_delete_cancels_what_runs_and_removes_everything(world: World) -> 
     with pytest.raises(Conflict):
         await submit(world, 2)
     await idle(world)
-    assert world.status(1) is c.DeploymentStatus.CANCELLED
+    assert world.status(1) is DeploymentStatus.CANCELLED
     assert world.calls[-1] == "delete_app_records"
     no_trace(world, 1)
+
+
+async def test_nothing_of_an_app_goes_before_its_import_has_ended(world: World) -> None:
+    await submit(world, 1)
+    await ended(world, 1)
+    world.hangs.add("stop_import")
+    world.calls.clear()
+    await commands.delete_app(world.client, DeleteAppInput(app_id=APP, user_id=1))
+    await eventually(lambda: "stop_import" in world.calls)
+    await asyncio.sleep(0.3)
+    assert world.calls == ["stop_import"]
+    assert world.containers
+    world.hangs.clear()
+    await idle(world)
+    assert world.calls[-1] == "delete_app_records"

@@ -1,4 +1,5 @@
-// The MongoDB protocol server of the platform: FerretDB as a library, on PostgreSQL.
+// The MongoDB protocol server: FerretDB as a library. The platform's own is on PostgreSQL, the one of
+// a workspace on SQLite.
 package main
 
 import (
@@ -16,6 +17,7 @@ import (
 func main() {
 	listen := flag.String("listen", "127.0.0.1:27017", "address to listen on")
 	postgres := flag.String("postgresql-url", "", "PostgreSQL database, without a user: each client brings its own")
+	sqlite := flag.String("sqlite-folder", "", "folder of SQLite databases, instead of PostgreSQL; without any sign-in")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -23,12 +25,17 @@ func main() {
 
 	// Below errors it logs each connection, and what it answered to commands that failed: people's data.
 	errors := &slog.HandlerOptions{Level: slog.LevelError}
-	server, err := ferretdb.New(&ferretdb.Config{
+	config := &ferretdb.Config{
 		Listener:      ferretdb.ListenerConfig{TCP: *listen},
 		Logger:        slog.New(slog.NewJSONHandler(os.Stderr, errors)),
 		Handler:       "postgresql",
 		PostgreSQLURL: *postgres,
-	})
+	}
+	if *sqlite != "" {
+		config.Handler = "sqlite"
+		config.SQLiteURL = "file:" + *sqlite + "/"
+	}
+	server, err := ferretdb.New(config)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -1,0 +1,106 @@
+"""The doctor: each hop of a symptom's path looked at live, as ``ops/troubles.py`` lists them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import structlog
+from fastapi import APIRouter, Query
+from sqlmodel import select
+
+from api.entry import doctor_hosts as _hosts  # noqa: F401  # it adds its hops to CHECKS
+from api.entry import doctor_things as _things  # noqa: F401  # and so does this
+from api.entry.deps import Admin, Use
+from api.entry.doctor_checks import CHECKS, Scene, Skip, Trouble
+from api.entry.problems import errors
+from api.entry.schemas_doctor import Diagnosis, HopOut, HopStatus
+from ops.db.tables import App, now
+from ops.errors import NotFound, StudioError
+from ops.troubles import HOPS, PATHS, Symptom
+
+router = APIRouter(prefix="/api/admin", tags=["administrators"])
+log = structlog.get_logger()
+
+HOP_SECONDS = 5.0
+"""What does not answer within this is red."""
+_NOT_LOOKED_AT = "not looked at: {} is not well"
+
+
+@router.get("/doctor", responses=errors(401, 403, 404, 422, 503))
+async def diagnose(
+    _: Admin,
+    use: Use,
+    symptom: Symptom = Symptom.ANYTHING,
+    app_id: Annotated[
+        int | None, Query(ge=1, le=2**53, description="Whose hops to look at")
+    ] = None,
+    user_id: Annotated[int | None, Query(ge=1, le=2**53, description="Whose workspace")] = None,
+) -> Diagnosis:
+    """Each hop on the way, in order: green, red with the reason and what to do, or skipped.
+
+    Hops of one app or workspace are skipped unless one is named.
+    """
+    app = await _app(use, app_id) if app_id is not None else None
+    scene = Scene(use=use, app=app, user_id=user_id or (app.user_id if app else None))
+    hops = await examine(scene, PATHS[symptom])
+    return Diagnosis(
+        symptom=symptom,
+        at=now(),
+        well=all(hop.status is not HopStatus.FAILED for hop in hops),
+        hops=hops,
+    )
+
+
+async def _app(use: Use, app_id: int) -> App:
+    async with use.database.session() as session:
+        app = (await session.exec(select(App).where(App.id == app_id))).first()
+    if app is None:
+        raise NotFound(f"there is no app {app_id}")
+    return app
+
+
+async def examine(scene: Scene, path: Sequence[str]) -> list[HopOut]:
+    """All hops of a path at once, each after those that it needs."""
+    tasks: dict[str, asyncio.Task[HopOut]] = {}
+    for key in path:
+        before = {need: tasks[need] for need in HOPS[key].needs if need in tasks}
+        tasks[key] = asyncio.create_task(_after(scene, key, before), name=f"hop {key}")
+    return list(await asyncio.gather(*tasks.values()))
+
+
+async def _after(scene: Scene, key: str, before: Mapping[str, asyncio.Task[HopOut]]) -> HopOut:
+    for need, task in before.items():
+        if (await task).status is not HopStatus.OK:
+            return _told(key, HopStatus.SKIPPED, _NOT_LOOKED_AT.format(HOPS[need].title))
+    started = time.perf_counter()
+    try:
+        async with asyncio.timeout(HOP_SECONDS):
+            status, reason = HopStatus.OK, await CHECKS[key](scene)
+    except Skip as skip:
+        status, reason = HopStatus.SKIPPED, skip.why
+    except Trouble as trouble:
+        status, reason = HopStatus.FAILED, trouble.why
+    except TimeoutError:
+        status, reason = HopStatus.FAILED, f"no answer within {HOP_SECONDS:g} s"
+    except StudioError as error:
+        status, reason = HopStatus.FAILED, error.what
+    except Exception as error:
+        log.warning("doctor.check_failed", hop=key, error=f"{type(error).__name__}: {error}"[:300])
+        status, reason = HopStatus.FAILED, f"it failed: {type(error).__name__}"
+    return _told(key, status, reason, round((time.perf_counter() - started) * 1000))
+
+
+def _told(key: str, status: HopStatus, reason: str, ms: int | None = None) -> HopOut:
+    hop = HOPS[key]
+    return HopOut(
+        key=key,
+        title=hop.title,
+        host=hop.host,
+        status=status,
+        reason=reason,
+        next_step=hop.next_step if status is HopStatus.FAILED else "",
+        ms=ms,
+    )

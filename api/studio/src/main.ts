@@ -1,0 +1,34 @@
+import PrimeVue from "primevue/config";
+import ConfirmationService from "primevue/confirmationservice";
+import ToastService from "primevue/toastservice";
+import Tooltip from "primevue/tooltip";
+import { createPinia } from "pinia";
+import { createApp } from "vue";
+import App from "./App.vue";
+import { i18n, setLocale } from "./i18n";
+import { router } from "./router";
+import { usePreferences } from "./stores/preferences";
+import { useSession } from "./stores/session";
+import { preset } from "./theme";
+import "./styles/app.css";
+
+// A page that was open while the platform was updated asks for parts that are gone.
+window.addEventListener("vite:preloadError", () => window.location.reload());
+
+async function begin(): Promise<void> {
+  const app = createApp(App);
+  app.use(createPinia());
+  app.use(PrimeVue, {
+    theme: { preset, options: { darkModeSelector: ".dark", cssLayer: { name: "primevue", order: "primevue, studio" } } },
+  });
+  app.use(ToastService);
+  app.use(ConfirmationService);
+  app.directive("tooltip", Tooltip);
+  const preferences = usePreferences();
+  await Promise.all([setLocale(preferences.locale), useSession().restore()]);
+  app.use(i18n);
+  app.use(router);
+  app.mount("#app");
+}
+
+void begin();

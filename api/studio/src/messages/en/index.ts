@@ -1,0 +1,10 @@
+import account from "./account";
+import admin from "./admin";
+import app from "./app";
+import apps from "./apps";
+import common from "./common";
+import deploy from "./deploy";
+import errors from "./errors";
+import studio from "./studio";
+
+export default { account, admin, app, apps, common, deploy, errors, studio };

@@ -1,0 +1,47 @@
+import type en from "@/messages/en/admin";
+
+const messages: typeof en = {
+  title: "管理",
+  parts: "管理的各部分",
+  tab: { hosts: "主机", deployments: "部署", workspaces: "工作区", trouble: "故障排查" },
+  trouble: {
+    symptom: "症状",
+    app: "应用编号",
+    appHint: "可选：同时检查该应用自身的环节",
+    look: "重新检查",
+    well: "已检查的环节全部正常。",
+    ms: "{n} 毫秒",
+    next: "下一步：",
+    host: "主机 {n}",
+    status: { ok: "正常", failed: "异常", skipped: "未检查" },
+    is: {
+      "editor-does-not-open": "编辑器打不开",
+      "preview-blank": "预览空白",
+      "deployment-pending": "部署一直等待",
+      "deployment-failed": "部署失败",
+      "app-not-reachable": "应用无法访问",
+      "data-missing": "数据缺失",
+      anything: "全部检查",
+    },
+  },
+  role: { workspace: "工作区", runner: "构建", runtime: "线上应用" },
+  drain: "排空",
+  undrain: "恢复接收任务",
+  drainAbout: "排空的主机不再接收新任务，已运行的内容保持不变。",
+  details: "详情",
+  less: "收起",
+  disk: "可用磁盘",
+  containers: "容器",
+  slots: "构建槽位",
+  placed: "已分配",
+  notLive: "主机暂无上报，显示的是最近一次数据。",
+  nothingPlaced: "此主机上没有内容。",
+  all: "全部",
+  running: "进行中",
+  which: "筛选部署",
+  none: "暂无内容。",
+  run: "运行：",
+  temporalOf: "在 Temporal 中查看 {what}",
+};
+
+export default messages;

@@ -1,0 +1,41 @@
+import type en from "@/messages/en/apps";
+
+const messages: typeof en = {
+  title: "应用",
+  count: "{n} / {limit}",
+  new: "新建应用",
+  name: "名称",
+  nameHint: "访问地址由名称生成。",
+  startFrom: "从哪里开始",
+  empty: "空仓库",
+  emptyHint: "推送你自己的代码",
+  create: "创建应用",
+  creating: "正在准备代码仓库",
+  created: "创建于{ago}",
+  code: "写代码",
+  manage: "管理",
+  openCode: "写代码：{name}",
+  openManage: "管理 {name}",
+  firstTitle: "你的第一个应用",
+  firstHow: "选择一个起点，再点一次即可发布到网上。",
+  source: { template: "模板", git: "Git 地址", zip: "Zip 文件" },
+  gitUrl: "公开仓库的地址",
+  gitHint: "复制其默认分支，之后与原仓库互不影响。",
+  gitWrong: "请输入以 https:// 开头的地址",
+  zip: "Zip 文件",
+  zipHint: "解压后成为第一个提交。",
+  zipWrong: "请选择文件",
+  sending: "正在上传",
+  importing: "正在从 {url} 获取源码",
+  importFailed: "无法获取源码",
+  template: {
+    "express-api": { title: "Express", description: "基于 Node 的小型 JSON API" },
+    static: { title: "纯 HTML", description: "带样式表的页面，无需构建" },
+    "vite-react": { title: "React 与 Vite", description: "由 Vite 构建为静态文件的 React 页面" },
+    "vite-vue": { title: "Vue 与 Vite", description: "由 Vite 构建为静态文件的 Vue 页面" },
+    fastapi: { title: "FastAPI", description: "基于 Python 的小型 JSON API" },
+    notes: { title: "MongoDB 笔记", description: "使用应用自带数据库的 Express" },
+  },
+};
+
+export default messages;

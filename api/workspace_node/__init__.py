@@ -1,0 +1,1 @@
+"""7001: files, terminals, Git and logs of the workspaces on a node, for the entry alone."""

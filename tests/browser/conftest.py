@@ -1,0 +1,66 @@
+"""One browser for the run, and people who sit in front of it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, async_playwright
+
+from ops.settings import Settings
+from ops.stack.studio_page import ensure_packages
+from tests.browser.support import Window, signed_in
+from tests.support.platform import Platform
+from tests.support.user import User
+
+CHROMIUM = "/usr/bin/chromium"
+
+
+@pytest_asyncio.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture(scope="session")
+def settings(platform: Platform) -> Settings:
+    return platform.settings
+
+
+@pytest.fixture(scope="session")
+def axe(settings: Settings) -> Path:
+    return ensure_packages(settings) / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@pytest_asyncio.fixture
+async def visitor(browser: Browser, settings: Settings) -> AsyncIterator[Page]:
+    """The page of somebody who was never here."""
+    async with Window.opened(browser, settings) as page:
+        yield page
+
+
+@pytest_asyncio.fixture
+async def page(browser: Browser, user: User) -> AsyncIterator[Page]:
+    """The page of ``user``, signed in."""
+    async with Window.opened(browser, user.settings, await signed_in(user)) as page:
+        yield page
+
+
+@pytest.fixture
+def pictures(request: pytest.FixtureRequest) -> Path | None:
+    """Where screenshots go (``STUDIO_SCREENSHOTS``), for the tour in the README; None: nowhere."""
+    folder = os.environ.get("STUDIO_SCREENSHOTS")
+    if not folder:
+        return None
+    path = Path(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    assert re.fullmatch(r"[\w./-]+", folder)
+    return path

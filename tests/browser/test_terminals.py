@@ -1,0 +1,40 @@
+"""Terminals of the studio page: what becomes of the shell behind one."""
+
+from __future__ import annotations
+
+from playwright.async_api import Page, expect
+
+from tests.support.nodes import until
+from tests.support.user import User
+from tests.support.workspace import OpenApp
+
+RUNS = "pgrep -xf 'sleep 4321' || echo none"
+
+
+async def test_a_reload_comes_back_to_the_shell_and_a_closed_tab_ends_it(
+    page: Page, user: User
+) -> None:
+    app = await OpenApp.opened(user)
+    await page.goto(f"/studio/{app.id}")
+    await page.get_by_role("button", name="New terminal").click()
+    terminal = page.get_by_role("group", name="Terminal 1")
+    await expect(terminal).to_have_attribute("data-state", "open")
+    await terminal.locator("textarea").focus()
+    await page.keyboard.type("sleep 4321\n")
+
+    async def runs() -> bool:
+        return await app.shell(RUNS) != "none"
+
+    await until(runs, 10, "it runs")
+    pid = await app.shell(RUNS)
+    await page.reload()
+    await expect(terminal).to_have_attribute("data-state", "open")
+    await expect(terminal.locator(".xterm-rows")).to_contain_text("sleep 4321")
+    assert await app.shell(RUNS) == pid
+    await page.get_by_title("Close terminal 1").click()
+    await expect(terminal).to_have_count(0)
+
+    async def ended() -> bool:
+        return not await runs()
+
+    await until(ended, 10, "it has ended with its tab")

@@ -1,0 +1,123 @@
+"""VS Code in a workspace: its owner works in it, and nobody else gets to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, expect
+from websockets.exceptions import InvalidStatus
+
+from ops.names import CODE_PORT
+from tests.browser.support import Window, signed_in
+from tests.support.platform import Platform
+from tests.support.preview import entered, is_looked_at, socket, visitor
+from tests.support.user import User, ok
+from tests.support.workspace import OpenApp
+
+WORKBENCH_MS = 60_000
+SAVED_SECONDS = 10.0
+
+
+@pytest_asyncio.fixture(scope="module")
+async def owner(
+    platform: Platform, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[User]:
+    async with User.registered(platform.settings, tmp_path_factory.mktemp("owner")) as user:
+        yield user
+
+
+@pytest_asyncio.fixture(scope="module")
+async def made(owner: User) -> OpenApp:
+    app = await OpenApp.opened(owner)
+    ok(await app.put("hello.txt", "written in the studio\n"))
+    return app
+
+
+async def enters(user: User, url: str) -> str:
+    """The cookie that a browser gets for a ticket."""
+    async with visitor(user, url) as browser:
+        await entered(user, browser, url=url)
+        return browser.headers["Cookie"]
+
+
+async def test_its_owner_works_in_it(
+    browser: Browser, owner: User, made: OpenApp, pictures: Path | None
+) -> None:
+    async with Window.opened(browser, owner.settings, await signed_in(owner)) as page:
+        await page.goto(f"/studio/{made.id}")
+        async with page.expect_popup() as opened:
+            await page.get_by_role("button", name="Open in VS Code").click()
+        code = await opened.value
+        await code.get_by_role("treeitem", name="hello.txt").dblclick(timeout=WORKBENCH_MS)
+        editor = code.locator(".monaco-editor[data-uri$='hello.txt']")
+        await expect(editor).to_contain_text("written")
+        if pictures:
+            await code.screenshot(path=pictures / "vscode.png")
+        await editor.locator(".view-line").first.click()
+        await code.keyboard.press("Control+Home")
+        await code.keyboard.type("and in VS Code, ")
+        await code.keyboard.press("Control+S")
+        async with asyncio.timeout(SAVED_SECONDS):
+            while await made.text("hello.txt") != "and in VS Code, written in the studio\n":
+                await asyncio.sleep(0.1)
+        await page.get_by_role("treeitem", name="hello.txt").click()
+        await expect(page.locator(".monaco-editor").first).to_contain_text("and in VS Code")
+        # What looks at it is use, and keeps the workspace from falling asleep.
+        assert await is_looked_at(owner, CODE_PORT)
+        assert await code.evaluate("window.opener") is None
+    shell = await made.shell("pgrep -fc 'code-server/out/node/entry.js --config'")
+    assert shell == "1"
+
+
+async def test_nobody_else_gets_to_it(owner: User, made: OpenApp, user: User) -> None:
+    at = owner.settings.code_url(owner.id)
+    ticket = ok(await made.post("code"))["url"]
+    own = await enters(owner, ticket)
+    theirs = await OpenApp.opened(user)
+    stranger = await enters(user, ok(await theirs.post("code"))["url"])
+    assert (await user.api.post("/api/workspace/code", json={"app_id": made.id})).status_code == 404
+    link = ok(await made.post("share-links", expires_in=3600), 201)["url"]
+    preview = ok(await owner.api.post("/api/workspace/preview-ticket"))["url"]
+    others = ["", stranger, await enters(owner, link), await enters(owner, preview)]
+    async with visitor(owner, at) as browser:
+        for cookie in others:
+            assert (await browser.get("/", headers={"Cookie": cookie})).status_code == 401
+            with pytest.raises(InvalidStatus) as denied:
+                async with socket(owner, at=at, Cookie=cookie):
+                    pass
+            assert denied.value.response.status_code == 401
+        for used in (ticket, preview, link):
+            path = httpx.URL(used).raw_path.decode()
+            assert (await browser.get(path)).status_code in (403, 404)
+        browser.headers["Cookie"] = own
+        page = await browser.get("/", params={"folder": "/workspace"})
+        assert page.status_code == 200
+        assert "frame-ancestors 'self'" in page.headers.get_list("content-security-policy")
+        # A page of the preview is the same site: its requests carry the cookie, and are refused.
+        elsewhere = owner.settings.preview_url(owner.id).removesuffix("/")
+        for headers in (
+            {"Origin": elsewhere},
+            {"Origin": owner.settings.studio_url},
+            {
+                "Sec-Fetch-Site": "same-site",
+                "Sec-Fetch-Mode": "no-cors",
+                "Sec-Fetch-Dest": "script",
+            },
+        ):
+            assert (await browser.get("/", headers=headers)).status_code == 403
+    for origin in (elsewhere, owner.settings.studio_url, None):
+        with pytest.raises(InvalidStatus) as denied:
+            async with socket(owner, at=at, origin=origin, Cookie=own):
+                pass
+        assert denied.value.response.status_code == 403
+    async with socket(owner, at=at, Cookie=own):
+        assert await is_looked_at(owner, CODE_PORT)
+    ok(await owner.api.post("/api/workspace/close"))
+    async with visitor(owner, at) as browser:
+        closed = await browser.get("/", headers={"Cookie": own})
+    assert (closed.status_code, "files are kept" in closed.text) == (503, True)

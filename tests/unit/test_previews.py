@@ -1,0 +1,237 @@
+"""Previews: what nginx passes on, where a browser is sent, and how a workspace's state is named."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activities.contracts.workspace import Run, RunState, RunTask, WorkspaceStatus
+from api.entry import previews
+from api.entry.guests import link_in
+from api.entry.schemas_workspace import TaskState, WorkspaceState
+from api.entry.share_links import shows
+from ops.db.tables import NodeRow, ShareLink, Workspace, now
+from ops.settings import Settings
+from ops.stack import nginx, workspace_files
+
+SECURE = Settings(
+    scheme="https",
+    studio_host="studio.example.com",
+    apps_domain="apps.example.net",
+    workspaces_domain="ws.example.org",
+)
+
+
+def maps(settings: Settings, variable: str) -> list[tuple[str, str]]:
+    """The patterns of one of nginx.conf's maps, as Python's, with what each gives."""
+    text = nginx.nginx_config(settings)
+    body = re.search(rf'map (?:\S+|"[^"]+") \${variable} {{\n(.*?)\n    }}', text, re.DOTALL)
+    assert body
+    return [
+        (found[1].replace("(?<", "(?P<"), found[2])
+        for found in re.finditer(r'"~\*?(.*)" (.*);', body[1])
+    ]
+
+
+def without_pass(header: str) -> str:
+    """What is left of a Cookie header for the app that is previewed."""
+    (cut, _), *_ = maps(Settings(), "studio_cut_cookies")
+    first = re.match(cut, header, re.IGNORECASE)
+    rest = (first["front"] or "") + (first["back"] or "") if first else header
+    return "" if re.search("studio_preview", rest, re.IGNORECASE) else rest
+
+
+@given(st.lists(st.sampled_from(["a=1", "studio_preview=SECRET", "__Host-studio_preview=SECRET"])))
+def test_what_opens_a_preview_never_reaches_it(parts: list[str]) -> None:
+    assert "SECRET" not in without_pass("; ".join(parts))
+
+
+def test_other_cookies_reach_it() -> None:
+    assert without_pass("a=1; studio_preview=x; b=2") == "a=1; b=2"
+    assert without_pass("a=1") == "a=1"
+
+
+@pytest.mark.parametrize(
+    ("header", "seen"),
+    [
+        ("a=1; studio_preview=abc-_9; b=2", "abc-_9"),
+        ("studio_preview=abc", "abc"),
+        ("x_studio_preview=abc", None),
+        ("studio_preview=a b", None),
+        ('studio_preview="abc"', None),
+        ("studio_preview=", None),
+    ],
+)
+def test_only_a_whole_pass_is_taken(header: str, seen: str | None) -> None:
+    ((pattern, _),) = maps(Settings(), "studio_preview_pass")
+    found = re.search(pattern, header)
+    assert (found["pass"] if found else None) == seen
+
+
+@pytest.mark.parametrize("header", ["Bearer st_x", "bearer  st_x", " BEARER st_x"])
+def test_a_token_of_the_studio_never_reaches_a_preview(header: str) -> None:
+    ((pattern, given),) = maps(Settings(), "studio_own_authorization")
+    assert re.search(pattern, header, re.IGNORECASE)
+    assert given == '""'
+    assert not re.search(pattern, "Basic c3Q6c3RfeA==", re.IGNORECASE)
+
+
+OWN = "http://u1.ws.localhost:8000"
+
+
+@pytest.mark.parametrize(
+    ("site", "mode", "method", "origin", "refused"),
+    [
+        ("same-origin", "cors", "POST", OWN, False),
+        # A page that names no referrer names no origin either when it posts a form.
+        ("same-origin", "navigate", "POST", "null", False),
+        ("none", "navigate", "GET", "", False),
+        ("cross-site", "navigate", "GET", "", False),
+        ("same-site", "navigate", "GET", "", False),
+        ("same-site", "no-cors", "GET", "", True),
+        ("cross-site", "no-cors", "GET", "", True),
+        ("same-site", "cors", "GET", "http://u2.ws.localhost:8000", True),
+        ("same-site", "navigate", "POST", "http://u2.ws.localhost:8000", True),
+        ("cross-site", "navigate", "POST", "null", True),
+        ("", "", "GET", "", False),
+        ("", "", "GET", OWN, False),
+        ("", "", "GET", OWN.upper(), False),
+        ("", "", "GET", "http://u2.ws.localhost:8000", True),
+        ("", "", "GET", "http://u1.ws.localhost:80001", True),
+        ("", "", "GET", "null", True),
+    ],
+)
+def test_a_preview_answers_its_own_pages(
+    site: str, mode: str, method: str, origin: str, refused: bool
+) -> None:
+    asked = f"{site} {mode} {method} {origin} {OWN}"
+    found = maps(Settings(), "studio_of_another_page")
+    answers = [given for pattern, given in found if re.search(pattern, asked, re.IGNORECASE)]
+    assert bool(int(answers[0] if answers else "0")) is refused
+
+
+@pytest.mark.parametrize("settings", [Settings(), SECURE, Settings(routing="path")])
+def test_every_preview_names_its_own_slot(settings: Settings) -> None:
+    text = nginx.nginx_config(settings)
+    sent = [line.strip() for line in text.splitlines() if "X-Studio-Slot" in line]
+    assert set(sent) == {"proxy_set_header X-Studio-Slot $studio_slot;"}
+    assert len(sent) == (1 if settings.routing == "path" else 3)
+
+
+@pytest.mark.parametrize("settings", [Settings(), SECURE, Settings(routing="path")])
+def test_a_guest_is_who_the_entry_says_and_nobody_else(settings: Settings) -> None:
+    text = nginx.nginx_config(settings)
+    slots = text.count("proxy_set_header X-Studio-Slot $studio_slot;")
+    guests = text.count("proxy_set_header X-Studio-Guest $studio_guest;")
+    no_guests = text.count('proxy_set_header X-Studio-Guest "";')
+    assert (guests + no_guests, no_guests) == (slots, 0 if settings.routing == "path" else 1)
+    gateway = workspace_files.gateway_config(settings, settings.node("workspace-87"))
+    assert 'proxy_set_header X-Studio-Guest "";' in gateway
+
+
+@pytest.mark.parametrize(
+    ("head", "link"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX-Studio-Guest: 7\r\n\r\n", 7),
+        (b"GET / HTTP/1.1\r\nx-studio-guest:7\r\n\r\n", 7),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", None),
+        (b"GET / HTTP/1.1\r\nX-Studio-Guest: 7\r\nX-Studio-Guest: 8\r\n\r\n", None),
+        (b"GET / HTTP/1.1\r\nX-Studio-Guest: 7 8\r\n\r\n", None),
+        (b"GET /X-Studio-Guest: 7 HTTP/1.1\r\nHost: X-Studio-Guest: 7\r\n\r\n", None),
+    ],
+)
+def test_which_link_a_guest_came_by(head: bytes, link: int | None) -> None:
+    assert link_in(head) == link
+
+
+def served(app_id: int, state: RunState, task: RunTask = RunTask.DEV) -> Workspace:
+    run = Run(run_id=1, app_id=app_id, task=task, state=state)
+    return Workspace(user_id=1, status=WorkspaceStatus.OPEN, run=run.model_dump(mode="json"))
+
+
+def test_a_link_shows_its_own_app_while_that_serves() -> None:
+    link = ShareLink(id=1, user_id=1, app_id=7, hash="", expires_at=now())
+    running = served(7, RunState.RUNNING)
+    assert shows(link, running)
+    assert not shows(link, served(8, RunState.RUNNING))
+    assert not shows(link, served(7, RunState.STOPPED))
+    assert not shows(link, served(7, RunState.RUNNING, RunTask.INSTALL))
+    running.status = WorkspaceStatus.STOPPING
+    assert not shows(link, running)
+    assert not shows(link, Workspace(user_id=1, status=WorkspaceStatus.OPEN))
+
+
+def test_the_cookie_is_of_the_previews_origin_alone() -> None:
+    made = previews.set_cookie(SECURE, 7, "x")
+    assert made.startswith("__Host-studio_preview=x; ")
+    for part in ("HttpOnly", "Secure", "SameSite=None", "Partitioned", "Path=/;"):
+        assert part in made
+    assert "Domain" not in made
+    by_path = previews.set_cookie(Settings(routing="path"), 7, "x")
+    assert "Path=/ws/7/;" in by_path
+    assert "SameSite=Lax" in by_path
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "//evil.example",
+        "/\\evil.example",
+        "https://evil.example",
+        "/a\r\nSet-Cookie: x",
+        "",
+        "/a b",
+    ],
+)
+def test_a_ticket_leads_nowhere_else(to: str) -> None:
+    assert previews.landing(Settings(), 7, to) == "/"
+
+
+@given(st.text())
+def test_whatever_is_asked_for_one_lands_in_the_preview(to: str) -> None:
+    for settings in (Settings(), Settings(routing="path")):
+        base = settings.preview_base_path(7)
+        found = previews.landing(settings, 7, to)
+        assert found.startswith(base)
+        assert not found.startswith("//")
+        assert found.isprintable()
+
+
+def test_a_deep_link_is_kept() -> None:
+    assert previews.landing(Settings(), 7, "/a/b?c=1&d=%20") == "/a/b?c=1&d=%20"
+    assert previews.landing(Settings(routing="path"), 7, "/a") == "/ws/7/a"
+    url = previews.enter_url(Settings(), 7, "t", "/a?b=1&c=2")
+    assert url == "http://u7.ws.localhost:8000/.studio/enter?ticket=t&to=%2Fa%3Fb%3D1%26c%3D2"
+
+
+def node(status: str) -> NodeRow:
+    return NodeRow(node_id="workspace-87", role="workspace", status=status)
+
+
+def test_a_workspace_on_a_host_that_is_down_says_so() -> None:
+    assert WorkspaceState.of(WorkspaceStatus.OPEN, node("UP")) is WorkspaceState.RUNNING
+    assert WorkspaceState.of(WorkspaceStatus.OPEN, node("DOWN")) is WorkspaceState.NODE_DOWN
+    assert WorkspaceState.of(WorkspaceStatus.STOPPED, node("DOWN")) is WorkspaceState.STOPPED
+    assert WorkspaceState.of(WorkspaceStatus.STOPPED, None) is WorkspaceState.STOPPED
+
+
+@pytest.mark.parametrize(
+    ("task", "state", "exit_code", "named"),
+    [
+        (RunTask.DEV, RunState.EXITED, 0, TaskState.DEAD),
+        (RunTask.START, RunState.EXITED, None, TaskState.DEAD),
+        (RunTask.BUILD, RunState.EXITED, 0, TaskState.SUCCEEDED),
+        (RunTask.INSTALL, RunState.EXITED, 1, TaskState.FAILED),
+        (RunTask.INSTALL, RunState.EXITED, None, TaskState.FAILED),
+        (RunTask.DEV, RunState.STOPPED, 143, TaskState.STOPPED),
+        (RunTask.DEV, RunState.STOPPING, None, TaskState.STOPPING),
+    ],
+)
+def test_how_a_run_ended_is_named(
+    task: RunTask, state: RunState, exit_code: int | None, named: TaskState
+) -> None:
+    run = Run(run_id=1, app_id=7, task=task, state=state, exit_code=exit_code)
+    assert TaskState.of(run) is named
