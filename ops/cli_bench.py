@@ -14,6 +14,7 @@ from ops.settings import load_settings
 
 if TYPE_CHECKING:
     from ops.bench.deploy import Report
+    from ops.bench.page import Report as PageReport
     from ops.bench.workspace import Report as WorkspaceReport
 
 bench = typer.Typer(
@@ -120,6 +121,42 @@ def show_workspace(report: WorkspaceReport, console: Console) -> None:
     console.print(rates)
     each = report.memory_each / MEGABYTE
     console.print(f"Memory of an idle workspace (of {report.idle}): {each:.1f} MB")
+
+
+@bench.command("page")
+def bench_page(
+    rounds: Annotated[int, typer.Option(min=1, help="How often; medians are shown.")] = 7,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """The studio in a real browser; needs Chromium, and STUDIO_DEV=1 for Playwright."""
+    from ops.bench.page import run
+
+    console = Console(stderr=True)
+    with console.status("starting") as status:
+        report = run(load_settings(), status.update, rounds=rounds)
+    if json:
+        as_json(asdict(report))
+        return
+    show_page(report, Console())
+
+
+def show_page(report: PageReport, console: Console) -> None:
+    figures = Table("figure", "median", "aim", title="The studio in a browser")
+    for name, seconds in report.opens.items():
+        aim = "3 s" if "stopped" in name else "1.5 s"
+        figures.add_row(f"click to a key shown: {name}", f"{seconds:.2f} s", f"≤ {aim}")
+    for name, size in report.loads.items():
+        aim = "" if "Monaco" in name else "≤ 400 kB"
+        figures.add_row(f"first load: {name}", f"{size / 1000:.0f} kB", aim)
+    middle, slow = report.typing_ms
+    figures.add_row("a key to its frame: p50, p95", f"{middle:.0f} ms, {slow:.0f} ms", "")
+    for name, scroll in report.scrolls.items():
+        shown = f"{scroll.per_second:.0f} frames/s (p95 {scroll.p95_ms:.0f} ms)"
+        figures.add_row(f"scrolling {name}", shown, "≥ 50 frames/s")
+    for one in report.memory:
+        shown = f"{one.heap / MEGABYTE:.0f} MB, {one.nodes} nodes"
+        figures.add_row(f"memory after {one.lines} lines of log", shown, "bounded")
+    console.print(figures)
 
 
 def _p95(seconds: list[float]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from temporalio.client import (
     WorkflowFailureError,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
+    WorkflowUpdateStage,
 )
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
@@ -37,6 +39,7 @@ from workflows.messages import (
 )
 from workflows.policies import APP_ID, UPDATE_ANSWER, USER_ID
 
+LEAST_PATIENCE = timedelta(milliseconds=100)
 _AWAY = (
     RPCStatusCode.UNAVAILABLE,
     RPCStatusCode.DEADLINE_EXCEEDED,
@@ -44,6 +47,10 @@ _AWAY = (
 )
 
 Answer = TypeVar("Answer", bound=Frozen)
+
+
+class GoesOn(TimeoutError):
+    """The workflow has taken it up, and is not done yet."""
 
 
 async def submit(client: Client, request: DeployRequest) -> DeployAccepted:
@@ -207,17 +214,24 @@ async def ask(
 ) -> Answer:
     """An update's answer, of a workflow that is started where it does not run.
 
-    Raises what the workflow refused with; TimeoutError when nobody answered within ``patience``.
+    Raises what the workflow refused with; GoesOn when it has taken it up and is not done within
+    ``patience``, another TimeoutError when nobody has taken it up.
     """
+    began = time.monotonic()
+    taken_up = False
     try:
-        given: Answer = await client.execute_update_with_start_workflow(
+        handle = await client.start_update_with_start_workflow(
             update,
             request,
+            wait_for_stage=WorkflowUpdateStage.ACCEPTED,
             start_workflow_operation=start,
             id=update_id,
             result_type=answer,
             rpc_timeout=patience,
         )
+        taken_up = True
+        left = patience - timedelta(seconds=time.monotonic() - began)
+        given: Answer = await handle.result(rpc_timeout=max(left, LEAST_PATIENCE))
         return given
     except WorkflowUpdateFailedError as failure:
         if isinstance(failure.cause, ApplicationError):
@@ -228,7 +242,7 @@ async def ask(
             await start.workflow_handle()  # has failed as well, or asyncio logs it as forgotten
         if isinstance(failure, RPCError) and failure.status not in _AWAY:
             raise
-        raise TimeoutError from None
+        raise (GoesOn if taken_up else TimeoutError) from None
 
 
 async def drain(client: Client, node_id: str, order: DrainOrder) -> None:

@@ -13,6 +13,7 @@ import structlog
 from fastapi import Depends, Path, Request
 from fastapi.requests import HTTPConnection
 from fastapi.security import APIKeyCookie, HTTPBearer
+from sqlalchemy import ColumnElement
 from sqlmodel import col, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -110,7 +111,7 @@ async def signed_in(connection: HTTPConnection, use: Services) -> Caller:
     query = (
         select(User, Token)
         .where(Token.user_id == User.id, Token.hash == token_hash(token.strip()))
-        .where(or_(col(Token.expires_at).is_(None), col(Token.expires_at) > now()))
+        .where(not_expired())
     )
     async with use.database.session() as session:
         found = (await session.exec(query)).first()
@@ -126,6 +127,17 @@ async def signed_in(connection: HTTPConnection, use: Services) -> Caller:
     assert row.id is not None
     structlog.contextvars.bind_contextvars(user_id=user.id)
     return Caller(user=user, token_id=row.id, via=via)
+
+
+def not_expired() -> ColumnElement[bool]:
+    """Of a session or token, in a query."""
+    return or_(col(Token.expires_at).is_(None), col(Token.expires_at) > now())
+
+
+async def is_good(session: AsyncSession, token_id: int) -> bool:
+    """Whether a session or token that was good once still is."""
+    query = select(Token.id).where(Token.id == token_id).where(not_expired())
+    return (await session.exec(query)).first() is not None
 
 
 async def _note_use(session: AsyncSession, token: Token) -> None:

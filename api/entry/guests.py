@@ -1,8 +1,9 @@
-"""The way of guests (share links) between the two hops of a preview.
+"""The way of guests between the two hops of a preview: of those who come by a share link, and of the
+sockets of VS Code, which end with the session that opened them.
 
-nginx cannot close a connection that it has handed on. So those of guests go through here: each is
-let through only while its link shows something, and cut within seconds once it does not. Bytes are
-not looked at beyond the first request's head; nginx uses each connection for one request.
+nginx cannot close a connection that it has handed on. So theirs go through here: each is let through
+only while its link or pass shows something, and cut within seconds once it does not. Bytes are not
+looked at beyond the first request's head; nginx uses each connection for one request.
 """
 
 from __future__ import annotations
@@ -12,40 +13,52 @@ import contextlib
 from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 
-from api.entry.share_links import shown
+from api.entry import previews, share_links
 from ops.db.session import Database
 from ops.errors import StudioError
 from ops.settings import Settings
 
-GUEST = b"x-studio-guest"
+Kind = Literal["link", "pass"]
+HEADERS: dict[bytes, Kind] = {b"x-studio-guest": "link", b"x-studio-pass": "pass"}
 HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 10.0
 CONNECT_SECONDS = 3.0
 LOOK_SECONDS = 1.0
 MOST = 100
-"""Connections of one link."""
+"""Connections by one link or pass."""
 PIECE = 64 * 1024
 
 log = structlog.get_logger()
 
 
-def link_in(head: bytes) -> int | None:
-    """The link that nginx names; None unless it names exactly one."""
+@dataclass(frozen=True)
+class Leave:
+    """What lets a guest in: the id of a share link, or of a pass."""
+
+    kind: Kind
+    id: int
+
+
+def leave_in(head: bytes) -> Leave | None:
+    """What nginx names; None unless it names exactly one. An empty value names none."""
     named = [
-        value.strip()
+        (HEADERS[name.strip().lower()], value.strip())
         for name, colon, value in (line.partition(b":") for line in head.split(b"\r\n")[1:])
-        if colon and name.strip().lower() == GUEST
+        if colon and name.strip().lower() in HEADERS and value.strip()
     ]
-    return int(named[0]) if len(named) == 1 and named[0].isdigit() else None
+    if len(named) != 1 or not named[0][1].isdigit():
+        return None
+    kind, number = named[0]
+    return Leave(kind, int(number))
 
 
 @dataclass(eq=False)
 class _Guest:
-    link_id: int
+    leave: Leave
     writer: asyncio.StreamWriter
 
 
@@ -73,35 +86,41 @@ class Guests:
             await asyncio.sleep(LOOK_SECONDS)
             if not self._open:
                 continue
-            ports = await self._gateways({guest.link_id for guest in self._open})
+            ports = await self._gateways({guest.leave for guest in self._open})
             for guest in list(self._open):
-                if guest.link_id not in ports:
+                if guest.leave not in ports:
                     guest.writer.transport.abort()
 
-    async def _gateways(self, link_ids: set[int]) -> dict[int, int]:
-        """The gateway's port of each link that shows something. None does while nobody can tell."""
+    async def _gateways(self, leaves: set[Leave]) -> dict[Leave, int]:
+        """The gateway's port for each that shows something. None does while nobody can tell."""
+        links, passes = (
+            {leave.id for leave in leaves if leave.kind == kind} for kind in ("link", "pass")
+        )
         try:
             async with self._database.session() as session:
-                rows = await shown(session, link_ids)
+                shown = await share_links.shown(session, links) if links else {}
+                good = await previews.good(session, passes) if passes else {}
         # Whatever it is: without an answer nobody is let in, and those who are in are cut.
         except Exception as error:
             log.warning("guests.not_known", error=str(error)[:300])
             return {}
-        found: dict[int, int] = {}
-        for link_id, row in rows.items():
+        rows = {Leave("link", number): row for number, row in shown.items()}
+        rows |= {Leave("pass", number): row for number, row in good.items()}
+        found: dict[Leave, int] = {}
+        for leave, row in rows.items():
             with contextlib.suppress(StudioError):
                 port = self._settings.node(row.node_id or "").gateway_port
                 if port is not None:
-                    found[link_id] = port
+                    found[leave] = port
         return found
 
     async def _come(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(HEAD_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
-            link_id = link_in(head)
-            if link_id is not None:
-                await self._let_in(link_id, head, reader, writer)
+            leave = leave_in(head)
+            if leave is not None:
+                await self._let_in(leave, head, reader, writer)
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             log.debug("guests.broke_off")
         finally:
@@ -109,16 +128,16 @@ class Guests:
 
     async def _let_in(
         self,
-        link_id: int,
+        leave: Leave,
         head: bytes,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
-        port = (await self._gateways({link_id})).get(link_id)
-        counts = Counter(guest.link_id for guest in self._open)
-        if port is None or counts[link_id] >= MOST:
+        port = (await self._gateways({leave})).get(leave)
+        counts = Counter(guest.leave for guest in self._open)
+        if port is None or counts[leave] >= MOST:
             return
-        guest = _Guest(link_id, writer)
+        guest = _Guest(leave, writer)
         self._open.add(guest)
         try:
             async with asyncio.timeout(CONNECT_SECONDS):

@@ -59,11 +59,17 @@ async def preview(request: Request, user_id: UserId, use: Use) -> Response:
 
 @router.get("/code")
 async def code(request: Request, user_id: UserId, use: Use) -> Response:
-    """The same of VS Code, which its owner alone may see, by a cookie of its own."""
+    """The same of VS Code, which its owner alone may see, by a cookie of its own.
+
+    Its sockets go by way of who can cut them, and are known by the pass that opened them.
+    """
     cookie = request.cookies.get(use.settings.preview_cookie, "")
-    if not await previews.may_see(use, user_id, cookie, "code"):
+    pass_id = await previews.code_pass(use, user_id, cookie)
+    if pass_id is None:
         return Response(status_code=401)
-    return await _where(use, user_id, page_load=False, slot=CODE_SLOT)
+    where = await _where(use, user_id, page_load=False, slot=CODE_SLOT)
+    where.headers["X-Studio-Pass"] = str(pass_id)
+    return where
 
 
 async def _own_token(request: Request, use: Services, user_id: int) -> int | None:

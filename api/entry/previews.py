@@ -8,15 +8,18 @@ and the cookie end with the session (or token) that they were asked with.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Literal
 from urllib.parse import urlencode
 
 from sqlmodel import col, delete, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
-from api.entry.deps import token_hash
+from activities.contracts.workspace import WorkspaceStatus
+from api.entry.deps import not_expired, token_hash
 from api.entry.services import Services
-from ops.db.tables import PreviewPass, Token, now
+from ops.db.tables import PreviewPass, Token, Workspace, now
 from ops.settings import Settings
 
 TICKET_LIFETIME = timedelta(minutes=1)
@@ -95,8 +98,30 @@ async def cookie_for(
     return await _new(use, user_id, found.token_id, COOKIES[place], COOKIE_LIFETIME)
 
 
-async def may_see(use: Services, user_id: int, cookie: str, place: Place = "preview") -> bool:
-    return await _find(use, user_id, cookie, COOKIES[place]) is not None
+async def may_see(use: Services, user_id: int, cookie: str) -> bool:
+    return await _find(use, user_id, cookie, COOKIES["preview"]) is not None
+
+
+async def code_pass(use: Services, user_id: int, cookie: str) -> int | None:
+    """The id of the pass to VS Code that a cookie is; None when it is none, or none any more."""
+    found = await _find(use, user_id, cookie, COOKIES["code"])
+    return found.id if found else None
+
+
+async def good(session: AsyncSession, pass_ids: Collection[int]) -> dict[int, Workspace]:
+    """Of these passes to VS Code, the ones that are still good, with the workspace that is open."""
+    query = (
+        select(PreviewPass.id, Workspace)
+        .where(PreviewPass.token_id == Token.id, Workspace.user_id == PreviewPass.user_id)
+        .where(
+            col(PreviewPass.id).in_(pass_ids),
+            PreviewPass.kind == COOKIES["code"],
+            col(PreviewPass.expires_at) > now(),
+            not_expired(),
+            Workspace.status == WorkspaceStatus.OPEN,
+        )
+    )
+    return {number: row for number, row in await session.exec(query) if number is not None}
 
 
 async def _new(use: Services, user_id: int, token_id: int, kind: Kind, lifetime: timedelta) -> str:

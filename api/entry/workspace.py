@@ -29,6 +29,7 @@ from ops.db.tables import NodeRow, Workspace
 from ops.error_codes import ErrorCode
 from ops.errors import NodeUnavailable
 from workflows import workspace_commands as commands
+from workflows.commands import GoesOn
 from workflows.messages import WorkspaceView
 
 router = APIRouter(prefix="/api/workspace", tags=["workspace"])
@@ -124,14 +125,15 @@ async def open_workspace(body: OpenApp, me: Me, use: Use) -> WorkspaceOut:
         and await is_ready(use, row, app.id)
     ):
         return known
-    is_open = True
+    is_open = goes_on = False
     try:
         await commands.open_app(use.temporal, me.id, app.id)
-    except TimeoutError:
+        is_open = True
+    except TimeoutError as late:
         log.info("workspace.takes_long")
-        is_open = False
+        goes_on = isinstance(late, GoesOn)
     found = await _described(use, me)
-    if found.status is WorkspaceState.STOPPED:
+    if found.status is WorkspaceState.STOPPED and not goes_on:
         raise NodeUnavailable(
             "the deploy control does not answer just now",
             code=ErrorCode.CONTROL_AWAY,

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Annotated
+from collections.abc import Coroutine
+from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Header, Query, Response, WebSocket, WebSocketDisconnect
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import select
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from api.entry import problems
-from api.entry.deps import Me, Use, changeable, own_app, same_origin, signed_in
+from api.entry.deps import Caller, Me, Use, changeable, is_good, own_app, same_origin, signed_in
 from api.entry.problems import errors
 from api.entry.services import Services
 from api.entry.workspace_node import AWAY, AppInQuery, address, call, node_of
@@ -24,10 +27,14 @@ from ops.error_codes import ErrorCode
 from ops.errors import Conflict, Forbidden, NodeUnavailable, StudioError
 
 router = APIRouter(prefix="/api/workspace", tags=["workspace"])
+log = structlog.get_logger()
 
 OPEN_SECONDS = 10.0
+SIGNED_IN_SECONDS = 2.0
+"""How often it is looked whether whoever has a terminal open is still signed in."""
 LARGEST_MESSAGE = 1024 * 1024
 GOING_AWAY = 1001
+SIGNED_OUT = 4001
 NOT_TO_SEND = (1005, 1006, 1015)
 """Codes that say how a connection ended without one."""
 
@@ -44,9 +51,9 @@ async def terminal(
     columns: Size = 80,
 ) -> None:
     try:
-        user_id = await _allowed(websocket, use, app_id)
+        me = await _allowed(websocket, use, app_id)
         query = {"app_id": app_id, "session": session, "rows": rows, "columns": columns}
-        node = await _connect(use, user_id, query)
+        node = await _connect(use, me.id, query)
     except _Refused as refusal:
         await websocket.send_denial_response(refusal.response)
         return
@@ -55,10 +62,10 @@ async def terminal(
         return
     async with node:
         await websocket.accept()
-        await _pump(websocket, node)
+        await _pump(websocket, node, _signed_out(use, me.token_id))
 
 
-async def _allowed(websocket: WebSocket, use: Services, app_id: int) -> int:
+async def _allowed(websocket: WebSocket, use: Services, app_id: int) -> Caller:
     """Whose terminal it is. A browser names its page's origin, and that has to be the studio's."""
     if "origin" in websocket.headers and not same_origin(websocket, use.settings):
         raise Forbidden(
@@ -66,7 +73,19 @@ async def _allowed(websocket: WebSocket, use: Services, app_id: int) -> int:
         )
     me = await signed_in(websocket, use)
     changeable(await own_app(use, me, app_id))
-    return me.id
+    return me
+
+
+async def _signed_out(use: Services, token_id: int) -> None:
+    """Returns once the session or token is gone. While nobody can tell it is there."""
+    while True:
+        await asyncio.sleep(SIGNED_IN_SECONDS)
+        try:
+            async with use.database.session() as session:
+                if not await is_good(session, token_id):
+                    return
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("terminal.session_not_known", error=str(error)[:300])
 
 
 class _Refused(Exception):
@@ -109,13 +128,20 @@ async def _connect(
         ) from error
 
 
-async def _pump(websocket: WebSocket, node: ClientConnection) -> None:
+async def _pump(
+    websocket: WebSocket, node: ClientConnection, signed_out: Coroutine[Any, Any, None]
+) -> None:
+    ended = asyncio.create_task(signed_out)
     tasks = [
         asyncio.create_task(_to_person(websocket, node)),
         asyncio.create_task(_to_node(websocket, node)),
+        ended,
     ]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            with contextlib.suppress(RuntimeError):
+                await websocket.close(SIGNED_OUT, "signed out")
     finally:
         for task in tasks:
             task.cancel()

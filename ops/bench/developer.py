@@ -26,17 +26,15 @@ def seconds(work: Callable[[], Any]) -> float:
 class Developer:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._password = secrets.token_urlsafe(16)
+        self.email = f"bench{secrets.token_hex(6)}@bench.example"
+        self.password = secrets.token_urlsafe(16)
         self.api = httpx.Client(
             base_url=settings.entry_url,
             headers={"Host": settings.studio_url.partition("//")[2]},
             timeout=WAIT_SECONDS,
             trust_env=False,
         )
-        given = {
-            "email": f"bench{secrets.token_hex(6)}@bench.example",
-            "password": self._password,
-        }
+        given = {"email": self.email, "password": self.password}
         self.id = int(self.ask("POST", "/api/auth/register", given)["id"])
         token = self.ask("POST", "/api/auth/login", given)["token"]
         self.api.cookies.clear()
@@ -119,5 +117,5 @@ class Developer:
         return socket.create_connection(("127.0.0.1", self.settings.ports.public))
 
     def delete(self) -> None:
-        self.api.request("DELETE", "/api/me", json={"password": self._password})
+        self.api.request("DELETE", "/api/me", json={"password": self.password})
         self.api.close()

@@ -11,21 +11,18 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
+from ops.bench.browser import CHROMIUM, CHROMIUM_OPTIONS
 from ops.settings import Settings
 from ops.stack.studio_page import ensure_packages
 from tests.browser.support import Window, signed_in
 from tests.support.platform import Platform
 from tests.support.user import User
 
-CHROMIUM = "/usr/bin/chromium"
-
 
 @pytest_asyncio.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
         yield browser
         await browser.close()
 

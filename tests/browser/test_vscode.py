@@ -74,6 +74,41 @@ async def test_its_owner_works_in_it(
     assert shell == "1"
 
 
+async def test_it_ends_with_the_session_that_opened_it(owner: User, made: OpenApp) -> None:
+    at = owner.settings.code_url(owner.id)
+    async with owner.elsewhere() as token_id:
+        cookie = await enters(owner, ok(await made.post("code"))["url"])
+        async with socket(owner, at=at, Cookie=cookie) as open_one:
+            await open_one.ping()
+            await owner.signs_out(token_id)
+            async with asyncio.timeout(10):
+                await open_one.wait_closed()
+    async with visitor(owner, at) as browser, asyncio.timeout(10):
+        while (await browser.get("/", headers={"Cookie": cookie})).status_code != 401:
+            await asyncio.sleep(0.1)
+
+
+async def test_elsewhere_a_link_may_lead_to_an_app_in_it_and_to_nothing_more(
+    owner: User, made: OpenApp
+) -> None:
+    at = owner.settings.code_url(owner.id)
+    own = await enters(owner, ok(await made.post("code"))["url"])
+    from_elsewhere = {
+        "Cookie": own,
+        "Sec-Fetch-Site": "cross-site",
+        "Sec-Fetch-Mode": "navigate",
+        "Sec-Fetch-Dest": "document",
+    }
+    async with visitor(owner, at) as browser:
+        for path, status in {
+            f"/?folder=/workspace/apps/{made.id}": 200,
+            f"/?folder=/workspace/apps/{made.id}&payload=[]": 403,
+            "/?folder=/etc": 403,
+            "/vscode-remote-resource?path=/workspace/.git-credentials": 403,
+        }.items():
+            assert (await browser.get(path, headers=from_elsewhere)).status_code == status, path
+
+
 async def test_nobody_else_gets_to_it(owner: User, made: OpenApp, user: User) -> None:
     at = owner.settings.code_url(owner.id)
     ticket = ok(await made.post("code"))["url"]

@@ -159,3 +159,14 @@ async def test_the_echo_is_quick(user: User) -> None:
             took.append(time.monotonic() - begun)
         assert sorted(took)[25] < 0.05
         print(f"echo: median {sorted(took)[25] * 1000:.1f} ms, worst {max(took) * 1000:.1f} ms")
+
+
+async def test_it_ends_with_the_session_that_opened_it(user: User) -> None:
+    app = await OpenApp.opened(user)
+    async with user.elsewhere() as token_id, app.terminal() as terminal:
+        assert await terminal.run("echo open") == "open"
+        await user.signs_out(token_id)
+        with pytest.raises(ConnectionClosed) as closed:
+            await terminal.until("never", 10)
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4001, "signed out")

@@ -68,6 +68,20 @@ class User:
         gone = await self.api.request("DELETE", "/api/me", json={"password": PASSWORD})
         assert gone.status_code in (202, 401), gone.text
 
+    @asynccontextmanager
+    async def elsewhere(self) -> AsyncIterator[int]:
+        """Within it the user is signed in by a token of its own, whose id this is."""
+        made = ok(await self.api.post("/api/auth/tokens", json={"name": "elsewhere"}), 201)
+        own = self.api.headers["Authorization"]
+        self.api.headers["Authorization"] = f"Bearer {made['token']}"
+        try:
+            yield made["id"]
+        finally:
+            self.api.headers["Authorization"] = own
+
+    async def signs_out(self, token_id: int) -> None:
+        ok(await self.api.delete(f"/api/auth/tokens/{token_id}"), 204)
+
     async def _delete_apps(self) -> None:
         for app in ok(await self.api.get("/api/apps")):
             await self.api.delete(f"/api/apps/{app['id']}")

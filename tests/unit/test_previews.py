@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from activities.contracts.workspace import Run, RunState, RunTask, WorkspaceStatus
 from api.entry import previews
-from api.entry.guests import link_in
+from api.entry.guests import Leave, leave_in
 from api.entry.schemas_workspace import TaskState, WorkspaceState
 from api.entry.share_links import shows
 from ops.db.tables import NodeRow, ShareLink, Workspace, now
@@ -128,23 +128,29 @@ def test_a_guest_is_who_the_entry_says_and_nobody_else(settings: Settings) -> No
     guests = text.count("proxy_set_header X-Studio-Guest $studio_guest;")
     no_guests = text.count('proxy_set_header X-Studio-Guest "";')
     assert (guests + no_guests, no_guests) == (slots, 0 if settings.routing == "path" else 1)
+    assert text.count('proxy_set_header X-Studio-Pass "";') == guests
+    assert text.count("proxy_set_header X-Studio-Pass $studio_pass;") == no_guests
     gateway = workspace_files.gateway_config(settings, settings.node("workspace-87"))
-    assert 'proxy_set_header X-Studio-Guest "";' in gateway
+    for name in ("Slot", "Guest", "Pass"):
+        assert f'proxy_set_header X-Studio-{name} "";' in gateway
 
 
 @pytest.mark.parametrize(
-    ("head", "link"),
+    ("head", "leave"),
     [
-        (b"GET / HTTP/1.1\r\nHost: x\r\nX-Studio-Guest: 7\r\n\r\n", 7),
-        (b"GET / HTTP/1.1\r\nx-studio-guest:7\r\n\r\n", 7),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX-Studio-Guest: 7\r\n\r\n", Leave("link", 7)),
+        (b"GET / HTTP/1.1\r\nx-studio-guest:7\r\n\r\n", Leave("link", 7)),
+        (b"GET / HTTP/1.1\r\nX-Studio-Pass: 7\r\n\r\n", Leave("pass", 7)),
+        (b"GET / HTTP/1.1\r\nX-Studio-Guest: \r\nX-Studio-Pass: 7\r\n\r\n", Leave("pass", 7)),
+        (b"GET / HTTP/1.1\r\nX-Studio-Guest: 7\r\nX-Studio-Pass: 7\r\n\r\n", None),
         (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", None),
         (b"GET / HTTP/1.1\r\nX-Studio-Guest: 7\r\nX-Studio-Guest: 8\r\n\r\n", None),
         (b"GET / HTTP/1.1\r\nX-Studio-Guest: 7 8\r\n\r\n", None),
         (b"GET /X-Studio-Guest: 7 HTTP/1.1\r\nHost: X-Studio-Guest: 7\r\n\r\n", None),
     ],
 )
-def test_which_link_a_guest_came_by(head: bytes, link: int | None) -> None:
-    assert link_in(head) == link
+def test_what_lets_a_guest_in(head: bytes, leave: Leave | None) -> None:
+    assert leave_in(head) == leave
 
 
 def served(app_id: int, state: RunState, task: RunTask = RunTask.DEV) -> Workspace:

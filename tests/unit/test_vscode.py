@@ -144,19 +144,25 @@ def test_only_its_own_page_may_ask(upgrade: str, origin: str, foreign: str) -> N
 @pytest.mark.parametrize(
     ("fetched", "foreign"),
     [
-        ("GET same-origin cors empty", "0"),
-        ("POST same-origin cors empty", "0"),
-        ("GET none navigate document", "0"),
-        ("GET cross-site navigate document", "0"),
-        ("POST cross-site navigate document", "1"),
-        ("GET cross-site navigate iframe", "1"),
-        ("GET same-site no-cors script", "1"),
-        ("GET same-site no-cors image", "1"),
-        ("GET same-site websocket empty", "1"),
-        ("GET   ", "0"),
+        ("GET same-origin cors empty /any", "0"),
+        ("POST same-origin cors empty /any", "0"),
+        ("GET none navigate document /any", "0"),
+        ("GET cross-site navigate document /.studio/enter?ticket=t", "0"),
+        ("GET cross-site navigate document /?folder=/workspace/apps/5", "0"),
+        ("GET cross-site navigate document /?folder=/workspace/apps/5&payload=[]", "1"),
+        ("GET cross-site navigate document /?folder=/workspace/apps/../..", "1"),
+        ("GET cross-site navigate document /?folder=/etc", "1"),
+        ("GET cross-site navigate document /", "1"),
+        ("GET same-site navigate document /any?folder=/workspace/apps/5", "1"),
+        ("POST cross-site navigate document /?folder=/workspace/apps/5", "1"),
+        ("GET cross-site navigate iframe /?folder=/workspace/apps/5", "1"),
+        ("GET same-site no-cors script /.studio/enter?x", "1"),
+        ("GET same-site no-cors image /any", "1"),
+        ("GET same-site websocket empty /any", "1"),
+        ("GET    /any", "0"),
     ],
 )
-def test_other_pages_may_open_it_and_no_more(fetched: str, foreign: str) -> None:
+def test_other_pages_may_open_an_app_in_it_and_no_more(fetched: str, foreign: str) -> None:
     assert mapped("studio_foreign_fetch", fetched) == foreign
 
 
