@@ -28,7 +28,8 @@ from ops.settings import Settings, load_settings
 from ops.temporal import connect, metrics_runtime
 from workers.control_workflows import WORKFLOWS
 from workers.gauges import report_records
-from workers.lifecycle import HttpServer, run_workers, stop_event
+from workers.http_server import HttpServer
+from workers.lifecycle import run_workers, stop_event
 from workers.observe import ObservedActivities
 from workers.removals import Removals
 from workers.repairs import Repairs

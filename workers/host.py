@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -24,10 +24,13 @@ from ops.metrics import report_process
 from ops.nodeclient import NodeClient
 from ops.settings import Node, Settings, load_settings
 from ops.temporal import connect, metrics_runtime
-from workers.lifecycle import HttpServer, run_workers, say_hello, stop_event
+from workers.lifecycle import run_workers, say_hello, stop_event
 from workers.observe import ObservedActivities
 from workflows import ids
 from workflows.policies import GRACEFUL_SHUTDOWN, HOLD_THROTTLE, MAX_HEARTBEAT_THROTTLE
+
+if TYPE_CHECKING:
+    from workers.http_server import HttpServer
 
 Activities = Sequence[Callable[..., Any]]
 NODE_SLOTS = 64
@@ -96,6 +99,7 @@ def _runtime(settings: Settings, node: Node, control: NodeClient) -> Role:
     from activities.layers import Layers
     from activities.routes import Routes
     from api.runtime_agent import create_app
+    from workers.http_server import HttpServer
 
     routes = Routes(settings, node.node_id)
     containers = Containers(settings, node, control, routes)
@@ -139,6 +143,7 @@ def _workspace(settings: Settings, node: Node, client: Client, control: NodeClie
     from activities.workspace_exec import Execs
     from activities.workspace_git import WorkspaceGit
     from api.workspace_node.app import create_app
+    from workers.http_server import HttpServer
 
     execs = Execs(settings)
     workspaces = Workspaces(settings, node, control)

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import uuid
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 import structlog
-import uvicorn
-from fastapi import FastAPI
 from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.worker import Worker
 
 from activities.contracts.nodes import NodeInfo, NodeRole
-from workers.open_answers import OpenAnswers
 from workflows import ids
 from workflows.messages import NodeState
 from workflows.node_heartbeat import NodeHeartbeat
@@ -33,41 +29,6 @@ def stop_event() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     return stop
-
-
-class HttpServer:
-    """A FastAPI app served inside the worker's own loop, without signal handlers of its own."""
-
-    def __init__(self, app: FastAPI, host: str, port: int) -> None:
-        self._answers = OpenAnswers(app)
-        self._server = _QuietServer(
-            uvicorn.Config(
-                self._answers,
-                host=host,
-                port=port,
-                log_config=None,
-                access_log=False,
-                timeout_graceful_shutdown=1,
-                lifespan="on",
-            )
-        )
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Serve until ``stop``; a server that cannot listen ends the process (and is restarted)."""
-        serving = asyncio.create_task(self._server.serve())
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
-        self._server.should_exit = True
-        self._answers.end()
-        stopping.cancel()
-        await serving
-        stop.set()
-
-
-class _QuietServer(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self):  # type: ignore[no-untyped-def]
-        yield
 
 
 async def run_workers(workers: Sequence[Worker], stop: asyncio.Event) -> None:

@@ -24,7 +24,7 @@ from api.workspace_node import terminals as module
 from api.workspace_node.state import state
 from api.workspace_node.terminals import CHUNK, MOST_A_USER, SCROLLBACK, Terminal, Terminals
 from ops.errors import LimitReached, NotFound
-from workers.lifecycle import HttpServer
+from workers.http_server import HttpServer
 
 ANN, BOB, APP = 1, 2, 7
 
