@@ -133,20 +133,19 @@ class _Bench:
             return page.context.storage_state()
 
     def loads(self) -> None:
-        """Compressed bytes of a first visit to each of the pages."""
+        """Compressed bytes of a first visit to each of the pages, the editor's apart."""
         self._say("first loads")
-        with self._window(None) as page:
-            page.goto("/sign-up", wait_until="networkidle")
-            self._report.loads["sign-up"] = sum(page.evaluate(browsers.LOADED).values())
-        with self._window(self._state) as page:
-            page.goto("/apps", wait_until="networkidle")
-            self._report.loads["apps"] = sum(page.evaluate(browsers.LOADED).values())
-        with self._window(self._state) as page:
-            page.goto(f"/studio/{self._app}")
-            page.locator(TEXT).first.wait_for()
-            loaded: dict[str, int] = page.evaluate(browsers.LOADED)
-        editor = sum(size for name, size in loaded.items() if _is_editor(name))
-        self._report.loads["studio, before the editor"] = sum(loaded.values()) - editor
+        editor = 0
+        for name, path, state in (
+            ("sign-up", "/sign-up", None),
+            ("apps", "/apps", self._state),
+            ("studio", f"/studio/{self._app}", self._state),
+        ):
+            with self._window(state) as page:
+                page.goto(path, wait_until="networkidle")
+                loaded: dict[str, int] = page.evaluate(browsers.LOADED)
+            editor = sum(size for name, size in loaded.items() if _is_editor(name))
+            self._report.loads[f"{name}, before the editor"] = sum(loaded.values()) - editor
         self._report.loads["the editor (Monaco)"] = editor
 
     def openings(self) -> None:
@@ -231,6 +230,7 @@ class _Bench:
     def _prints(self, page: Page, script: str, last: str) -> None:
         """Runs a script as the app's build; until its last line is shown."""
         self._developer.write(self._app, "print.js", script)
+        self._developer.stop()
         self._developer.run(self._app, "build")
         if last:
             page.locator(".run-log .line").filter(has_text=last).wait_for()
@@ -245,4 +245,4 @@ class _Bench:
 def _is_editor(address: str) -> bool:
     """Whether a file of the page is Monaco's: its code, its style, its workers and its font."""
     name = address.rpartition("/")[2]
-    return any(part in name for part in ("monaco", "documents", "worker", "codicon"))
+    return ".worker-" in name or name.startswith(("monaco-", "editor.api-", "editor-", "codicon-"))

@@ -6,6 +6,7 @@ import { createPinia } from "pinia";
 import { createApp } from "vue";
 import App from "./App.vue";
 import { i18n, setLocale } from "./i18n";
+import { isAhead } from "./pages/apps/ahead";
 import { router } from "./router";
 import { usePreferences } from "./stores/preferences";
 import { useSession } from "./stores/session";
@@ -13,7 +14,10 @@ import { preset } from "./theme";
 import "./styles/app.css";
 
 // A page that was open while the platform was updated asks for parts that are gone.
-window.addEventListener("vite:preloadError", () => window.location.reload());
+window.addEventListener("vite:preloadError", (event) => {
+  if (isAhead()) event.preventDefault();
+  else window.location.reload();
+});
 
 async function begin(): Promise<void> {
   const app = createApp(App);
