@@ -31,20 +31,21 @@ from ops import (
 from ops.cli_client import CliError
 from ops.cli_common import Choice
 from ops.cli_view import as_json, say_error
+from ops.errors import StudioError
 
 
 class _Commands(TyperGroup):
-    """Turns a CliError of any command into its two lines (or, with ``--json``, a document)."""
+    """Turns an error of any command into its two lines (or, with ``--json``, a document)."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except CliError as error:
+        except (CliError, StudioError) as error:
             if "--json" in sys.argv[1:]:
                 as_json({"error": error.what, "hint": error.hint})
             else:
                 say_error(error.what, error.hint)
-            raise typer.Exit(error.code) from None
+            raise typer.Exit(error.code if isinstance(error, CliError) else 1) from None
 
 
 app = typer.Typer(

@@ -54,14 +54,14 @@ def chromium() -> Iterator[Browser]:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:
         raise PlatformError(
-            "this benchmark needs Playwright: run STUDIO_DEV=1 ops/studio bench page"
+            "this benchmark needs Playwright", hint="STUDIO_DEV=1 ops/studio bench page"
         ) from None
     with sync_playwright() as playwright:
         try:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
         except Error as error:
             raise PlatformError(
-                f"Chromium does not start: apt-get install chromium\n{error}"
+                f"Chromium does not start: {error}", hint="apt-get install chromium"
             ) from error
         try:
             yield browser

@@ -110,11 +110,15 @@ class Load:
     p99_ms: float
 
 
+def need_ab() -> None:
+    """Raises PlatformError where there is no ``ab``."""
+    if shutil.which("ab") is None:
+        raise PlatformError("this benchmark needs ab", hint="apt-get install apache2-utils")
+
+
 def load(url: str, headers: dict[str, str]) -> Load:
     """Many requests over kept connections, by ``ab``."""
     given = [word for name, value in headers.items() for word in ("-H", f"{name}: {value}")]
-    if shutil.which("ab") is None:
-        raise PlatformError("ab is missing", hint="apt-get install apache2-utils")
     done = subprocess.run(
         ["ab", "-q", "-k", "-n", str(REQUESTS), "-c", str(CLIENTS), *given, url],
         check=True,

@@ -18,7 +18,7 @@ from websockets.sync.client import connect
 
 from ops.bench.developer import Developer, seconds
 from ops.bench.idle import footprint
-from ops.bench.plain import PORT, Load, PlainDocker, load, one_nginx
+from ops.bench.plain import PORT, Load, PlainDocker, load, need_ab, one_nginx
 from ops.bench.waiting import until_answers
 from ops.names import workspace_container
 from ops.settings import Settings
@@ -49,6 +49,7 @@ class Report:
 
 def run(settings: Settings, say: Say, *, rounds: int = ROUNDS, at_once: int = AT_ONCE) -> Report:
     """Runs everything once in turn; what it makes it removes."""
+    need_ab()
     report = Report()
     one = Developer(settings)
     others = [Developer(settings) for _ in range(at_once)]
