@@ -131,6 +131,8 @@ def temporal(settings: Settings, binary: Path) -> Program:
             "--sqlite-pragma=journal_mode=wal",
             "--sqlite-pragma=synchronous=normal",
             f"--namespace={settings.temporal_namespace}",
+            # Workflows that have ended are held for an hour else, and one machine has few that run.
+            "--dynamic-config-value=history.hostLevelCacheMaxSize=256",
             "--log-level=warn",
             "--log-format=json",
             *(f"--search-attribute={attribute}" for attribute in attributes),
