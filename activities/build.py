@@ -37,6 +37,7 @@ from activities.engine import Engine, Login
 from activities.orphans import kill_orphans
 from activities.source import MEGABYTE, Cloned, Source, environment_id
 from activities.threads import Stop, in_stoppable_thread
+from ops.error_codes import ErrorCode
 from ops.errors import BuildFailed, PlatformError, SourceError
 from ops.logship import LogShipper
 from ops.logtext import MAX_LINE, sanitise
@@ -125,6 +126,7 @@ class Build:
         if env_id != cloned.env_id:
             raise SourceError(
                 "the app's environment was changed while it was being built",
+                code=ErrorCode.ENV_CHANGED,
                 hint="deploy once more",
             )
         return env_id
@@ -152,6 +154,8 @@ class Build:
             except TimeoutError:
                 raise BuildFailed(
                     f"the build took longer than {self._settings.build_seconds:g} s",
+                    code=ErrorCode.BUILD_TOO_LONG,
+                    values={"seconds": self._settings.build_seconds},
                     hint="what does it wait for? the last lines say where it was",
                     log_tail=list(tail),
                 ) from None
@@ -162,6 +166,7 @@ class Build:
         if filling.done() and not filling.cancelled():
             raise BuildFailed(
                 "the runner's disk is nearly full, and the build was ended",
+                code=ErrorCode.BUILD_DISK,
                 hint="does a step write very much? if not, tell an administrator",
                 log_tail=list(tail),
             )
@@ -201,6 +206,8 @@ class Build:
         if size > self._settings.image_mb:
             raise BuildFailed(
                 f"the image has {size} MB; up to {self._settings.image_mb} MB are possible",
+                code=ErrorCode.IMAGE_TOO_LARGE,
+                values={"size": size, "limit": self._settings.image_mb},
                 hint="what is large in it? a second stage can copy only what the app needs",
             )
         repository, _, tag = local_image(self._settings, self._node_id, deployment_id).rpartition(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from ops.error_codes import ErrorCode
 from ops.errors import BuildFailed, PlatformError
 
 _STEP = re.compile(
@@ -24,56 +26,82 @@ _OURS = re.compile(
 )
 _UNREACHABLE = re.compile(r"connection refused|i/o timeout|no route to host|EOF")
 
-_STEP_HINTS = (
-    (
+
+@dataclass(frozen=True)
+class _Cause:
+    """What lines look like that tell why, and what a person can do about it."""
+
+    pattern: re.Pattern[str]
+    code: ErrorCode
+    hint: str
+
+
+_STEP_CAUSES = (
+    _Cause(
         re.compile(r"npm (error|ERR!).*(can only install packages when|in sync|EUSAGE)"),
-        "package.json and its lockfile differ: run npm install, and commit the lockfile",
+        code=ErrorCode.BUILD_LOCKFILE,
+        hint="package.json and its lockfile differ: run npm install, and commit the lockfile",
     ),
-    (
+    _Cause(
         re.compile(r"npm (error|ERR!) (code )?E?404|No matching version found|ETARGET"),
-        "a package or a version of one does not exist; its name is in the last lines",
+        code=ErrorCode.BUILD_PACKAGE,
+        hint="a package or a version of one does not exist; its name is in the last lines",
     ),
-    (
+    _Cause(
         re.compile(r"No matching distribution found|Could not find a version that satisfies"),
-        "pip found no such package or version; its name is in the last lines",
+        code=ErrorCode.BUILD_PACKAGE,
+        hint="pip found no such package or version; its name is in the last lines",
     ),
-    (
+    _Cause(
         re.compile(r"ENOTFOUND|EAI_AGAIN|Temporary failure in name resolution|ECONNREFUSED"),
-        "the build reached for a server that it cannot reach; builds see only the public internet",
+        code=ErrorCode.BUILD_NETWORK,
+        hint="the build reached for a server that it cannot reach; builds see only the public internet",
     ),
-    (
+    _Cause(
         re.compile(r"ENOSPC|No space left on device", re.I),
-        "the runner's disk is full; tell an administrator",
+        code=ErrorCode.BUILD_DISK,
+        hint="the runner's disk is full; tell an administrator",
     ),
-    (
+    _Cause(
         re.compile(r"JavaScript heap out of memory|MemoryError|Cannot allocate memory"),
-        "the build needs more memory than it may have",
+        code=ErrorCode.BUILD_MEMORY,
+        hint="the build needs more memory than it may have",
     ),
-    (
+    _Cause(
         re.compile(r"Resource temporarily unavailable|Cannot fork|EAGAIN"),
-        "the build starts more processes than it may",
+        code=ErrorCode.BUILD_PROCESSES,
+        hint="the build starts more processes than it may",
     ),
 )
-_SOLVE_HINTS = (
-    (
+_SOLVE_CAUSES = (
+    _Cause(
         re.compile(r"\b40[13]\b|unauthorized|denied|insufficient_scope|authorization failed", re.I),
-        "FROM names an image that this build may not read: only public images, the platform's base "
-        "images and the app's own can be used",
+        code=ErrorCode.BUILD_FROM_REFUSED,
+        hint="FROM names an image that this build may not read: only public images, the platform's "
+        "base images and the app's own can be used",
     ),
-    (
+    _Cause(
         re.compile(r"dockerfile parse error|unknown instruction|Dockerfile cannot be empty", re.I),
-        "correct the Dockerfile at the line that is named",
+        code=ErrorCode.BUILD_DOCKERFILE,
+        hint="correct the Dockerfile at the line that is named",
     ),
-    (
+    _Cause(
         re.compile(r"not found|manifest unknown|failed to resolve source metadata", re.I),
-        "something that the Dockerfile names does not exist: a file to copy, or an image of FROM",
+        code=ErrorCode.BUILD_NAMES_NOTHING,
+        hint="something that the Dockerfile names does not exist: a file to copy, or an image of FROM",
     ),
-    (
+    _Cause(
         re.compile(r"no such host|failed to do request|failed to fetch", re.I),
-        "the image of FROM cannot be fetched from its registry",
+        code=ErrorCode.BUILD_FROM_AWAY,
+        hint="the image of FROM cannot be fetched from its registry",
     ),
 )
 KILLED = 137
+_KILLED = _Cause(
+    re.compile(""),
+    code=ErrorCode.BUILD_MEMORY,
+    hint="the step was killed, most likely because it needed more memory than it may have",
+)
 
 
 def explain(tail: Sequence[str], own_address: str) -> BuildFailed | PlatformError:
@@ -92,8 +120,11 @@ def explain(tail: Sequence[str], own_address: str) -> BuildFailed | PlatformErro
             hint="it is tried again by itself",
             log_tail=list(tail),
         )
-    hint = next((hint for pattern, hint in _SOLVE_HINTS if pattern.search(last)), "")
-    return BuildFailed(f"the build failed: {_what(last)}", hint=hint, log_tail=list(tail))
+    what = f"the build failed: {_what(last)}"
+    cause = next((cause for cause in _SOLVE_CAUSES if cause.pattern.search(last)), None)
+    if cause is None:
+        return BuildFailed(what, code=ErrorCode.BUILD_FAILED, log_tail=list(tail))
+    return BuildFailed(what, code=cause.code, hint=cause.hint, log_tail=list(tail))
 
 
 def _what(line: str) -> str:
@@ -102,11 +133,16 @@ def _what(line: str) -> str:
 
 def _of_step(tail: Sequence[str], code: int) -> BuildFailed:
     text = "\n".join(tail)
-    hint = next((hint for pattern, hint in _STEP_HINTS if pattern.search(text)), "")
-    if not hint and code == KILLED:
-        hint = "the step was killed, most likely because it needed more memory than it may have"
-    return BuildFailed(
-        f"a step of the build failed with exit code {code}",
-        hint=hint or "the last lines of the log say why",
-        log_tail=list(tail),
-    )
+    cause = next((cause for cause in _STEP_CAUSES if cause.pattern.search(text)), None)
+    if cause is None and code == KILLED:
+        cause = _KILLED
+    what = f"a step of the build failed with exit code {code}"
+    if cause is None:
+        return BuildFailed(
+            what,
+            code=ErrorCode.BUILD_STEP,
+            values={"exit_code": code},
+            hint="the last lines of the log say why",
+            log_tail=list(tail),
+        )
+    return BuildFailed(what, code=cause.code, hint=cause.hint, log_tail=list(tail))

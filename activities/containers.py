@@ -36,6 +36,7 @@ from activities.contracts.runtime import (
 )
 from activities.docker_client import TIMEOUT, EngineClient
 from activities.routes import Routes
+from ops.error_codes import ErrorCode
 from ops.errors import PlatformError, Unhealthy
 from ops.nodeclient import NodeClient
 from ops.settings import Node, Settings, read_secret
@@ -215,6 +216,7 @@ class Containers:
             if error.status_code in (400, 404, 500) and "exec" in str(error.explanation):
                 raise Unhealthy(
                     "the container could not be started",
+                    code=ErrorCode.START_FAILED,
                     hint="check the CMD or ENTRYPOINT of the Dockerfile",
                     log_tail=[str(error.explanation)],
                 ) from None

@@ -12,6 +12,7 @@ from activities import dockerfile, node_app, python_app
 from activities.contracts.runner import Recipe
 from activities.manifest import DEFAULT_HEALTH_PATH, DEFAULT_PORT, FILE, Manifest, load
 from activities.tree import Tree
+from ops.error_codes import ErrorCode
 from ops.errors import SourceError
 
 HINT = (
@@ -35,7 +36,11 @@ class Blueprint:
 def detect(tree: Tree) -> Blueprint:
     """Raises SourceError when it is no app that can be built, or says so wrongly of itself."""
     if tree.is_empty():
-        raise SourceError("the repository holds no files at this commit", hint=HINT)
+        raise SourceError(
+            "the repository holds no files at this commit",
+            code=ErrorCode.NO_KIND_OF_APP,
+            hint=HINT,
+        )
     manifest = load(tree)
     return _own(tree, manifest) or _template(tree, manifest)
 
@@ -51,7 +56,11 @@ def _own(tree: Tree, manifest: Manifest) -> Blueprint | None:
             field="command",
         )
     if not dockerfile.base_images(text, manifest.build_args):
-        raise SourceError("the Dockerfile has no FROM line", hint="it starts with FROM an image")
+        raise SourceError(
+            "the Dockerfile has no FROM line",
+            code=ErrorCode.DOCKERFILE_NO_FROM,
+            hint="it starts with FROM an image",
+        )
     ignore = tree.read("Dockerfile.dockerignore")
     return Blueprint(
         recipe=Recipe.DOCKERFILE,
@@ -99,4 +108,8 @@ def _choose(tree: Tree, manifest: Manifest, port: int) -> tuple[Recipe, str]:
                 field="command",
             )
         return Recipe.STATIC, dockerfile.render("static", port=port, arguments=arguments)
-    raise SourceError("this is no kind of app that can be built from its files alone", hint=HINT)
+    raise SourceError(
+        "this is no kind of app that can be built from its files alone",
+        code=ErrorCode.NO_KIND_OF_APP,
+        hint=HINT,
+    )

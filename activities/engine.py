@@ -13,6 +13,7 @@ from requests.exceptions import RequestException
 
 from activities.container_spec import Labels
 from activities.threads import Stop
+from ops.error_codes import ErrorCode
 from ops.errors import BuildFailed, PlatformError
 from ops.settings import Settings
 
@@ -69,7 +70,9 @@ class Engine:
             self._api.tag(image_id, repository, tag, force=True)
         except (ImageNotFound, NotFound):
             raise BuildFailed(
-                "the built image is no longer in the build engine", hint="deploy once more"
+                "the built image is no longer in the build engine",
+                code=ErrorCode.IMAGE_GONE,
+                hint="deploy once more",
             ) from None
         except (APIError, RequestException) as error:
             raise _away(error) from None

@@ -14,6 +14,7 @@ import httpx
 from dulwich.protocol import pkt_line
 from pydantic import SecretStr
 
+from ops.error_codes import ErrorCode
 from ops.errors import PlatformError, SourceError, StudioError
 from ops.validation import git_ref
 
@@ -113,14 +114,23 @@ class GitRemote:
         ]
         if not branches:
             return SourceError(
-                "the repository is empty", hint="commit something and push it", field="ref"
+                "the repository is empty",
+                code=ErrorCode.REPOSITORY_EMPTY,
+                hint="commit something and push it",
+                field="ref",
             )
+        more = ", …" if len(branches) > SHOWN_REFS else ""
+        shown = ", ".join(branches[:SHOWN_REFS]) + more
+        hint = f"there are the branches {shown}"
         if _ABBREVIATED.fullmatch(ref):
             hint = "a commit is named by all 40 characters of its id"
-        else:
-            more = ", …" if len(branches) > SHOWN_REFS else ""
-            hint = f"there are the branches {', '.join(branches[:SHOWN_REFS])}{more}"
-        return SourceError(f"there is no branch, tag or commit {ref}", hint=hint, field="ref")
+        return SourceError(
+            f"there is no branch, tag or commit {ref}",
+            code=ErrorCode.REF_MISSING,
+            values={"ref": ref, "branches": shown},
+            hint=hint,
+            field="ref",
+        )
 
     async def _packets(self, url: str, token: SecretStr, body: bytes) -> AsyncIterator[bytes]:
         """The answer's packets, flushes left out. Raises what the server says as errors of ours."""
@@ -176,6 +186,8 @@ class _Parser:
 def too_large(limit: int) -> SourceError:
     return SourceError(
         f"the repository is larger than {limit // (1024 * 1024)} MB",
+        code=ErrorCode.REPOSITORY_TOO_LARGE,
+        values={"limit": limit // (1024 * 1024)},
         hint="keep large files out of Git: in the database, or fetched when the app is built",
     )
 
@@ -199,7 +211,10 @@ def _shown(message: bytes) -> str:
 def _said(message: bytes) -> StudioError:
     if b"not our ref" in message:
         return SourceError(
-            "there is no such commit in the repository", hint="was it pushed?", field="ref"
+            "there is no such commit in the repository",
+            code=ErrorCode.COMMIT_MISSING,
+            hint="was it pushed?",
+            field="ref",
         )
     return PlatformError(f"the source server says: {_shown(message)}")
 

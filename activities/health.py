@@ -15,6 +15,7 @@ from activities.containers import Containers
 from activities.contracts.runtime import CHECK_HEALTH, SOAK, HealthInput, SoakInput
 from activities.listening import listening_ports
 from activities.routes import Routes
+from ops.error_codes import ErrorCode
 from ops.errors import Unhealthy
 from ops.plain_http import NO_CERTIFICATES
 
@@ -72,6 +73,8 @@ class Health:
                 raise await self._exited(given.check)
             raise Unhealthy(
                 f"the app stopped answering after it went live: {wrong}",
+                code=ErrorCode.APP_STOPPED_ANSWERING,
+                values={"seen": wrong},
                 hint="the release before it serves again; see the app's last lines",
                 log_tail=await in_thread(self._containers.log_tail, given.check.container),
             )
@@ -99,18 +102,23 @@ class Health:
         found = await in_thread(self._containers.after_exit, given.container)
         if found is None:
             return Unhealthy(
-                "the container was removed while it was being watched", hint="deploy again"
+                "the container was removed while it was being watched",
+                code=ErrorCode.APP_REMOVED,
+                hint="deploy again",
             )
         state: dict[str, Any] = found["State"]
         tail = await in_thread(self._containers.log_tail, given.container)
         if state.get("OOMKilled"):
             return Unhealthy(
                 "the app used more memory than it may and was ended",
+                code=ErrorCode.APP_MEMORY,
                 hint="make it use less, or ask an administrator for a higher limit",
                 log_tail=tail,
             )
         return Unhealthy(
             f"the app exited with code {state.get('ExitCode')}",
+            code=ErrorCode.APP_EXITED,
+            values={"exit_code": int(state.get("ExitCode") or 0)},
             hint="its last lines say why; it has to keep running and listen on PORT",
             log_tail=tail,
         )
@@ -119,20 +127,32 @@ class Health:
         found = await in_thread(self._containers.inspect, given.container)
         pid = found["State"]["Pid"] if found else 0
         ports = await in_thread(listening_ports, pid)
+        what = f"the app did not become healthy within {given.seconds:g} s: {last}"
+        tail = await in_thread(self._containers.log_tail, given.container)
         if given.port in ports:
-            hint = f"GET {given.path} has to answer with a status below 500"
-        elif ports:
-            named = ", ".join(str(port) for port in sorted(ports))
-            hint = (
-                f"it listens on {named}, but has to listen on PORT={given.port} "
-                "and on 0.0.0.0 (or set port in studio.toml)"
+            return Unhealthy(
+                what,
+                code=ErrorCode.APP_UNHEALTHY,
+                values={"seconds": given.seconds, "seen": last, "path": given.path},
+                hint=f"GET {given.path} has to answer with a status below 500",
+                log_tail=tail,
             )
-        else:
-            hint = f"it listens on no port; it has to listen on PORT={given.port} and on 0.0.0.0"
+        if not ports:
+            return Unhealthy(
+                what,
+                code=ErrorCode.APP_LISTENS_NOWHERE,
+                values={"seconds": given.seconds, "port": given.port},
+                hint=f"it listens on no port; it has to listen on PORT={given.port} and on 0.0.0.0",
+                log_tail=tail,
+            )
+        named = ", ".join(str(port) for port in sorted(ports))
         return Unhealthy(
-            f"the app did not become healthy within {given.seconds:g} s: {last}",
-            hint=hint,
-            log_tail=await in_thread(self._containers.log_tail, given.container),
+            what,
+            code=ErrorCode.APP_LISTENS_ELSEWHERE,
+            values={"seconds": given.seconds, "port": given.port, "ports": named},
+            hint=f"it listens on {named}, but has to listen on PORT={given.port} "
+            "and on 0.0.0.0 (or set port in studio.toml)",
+            log_tail=tail,
         )
 
 

@@ -10,6 +10,7 @@ from temporalio import activity
 
 from activities.boundary import heartbeating, reports_errors
 from activities.contracts.servers import VERIFY, VerifyInput
+from ops.error_codes import ErrorCode
 from ops.errors import Unhealthy
 from ops.plain_http import NO_CERTIFICATES
 from ops.settings import Settings
@@ -56,6 +57,8 @@ class Verify:
                 if time.monotonic() >= deadline:
                     raise Unhealthy(
                         f"{host}{given.health_path} does not answer from the new release: {seen}",
+                        code=ErrorCode.APP_NOT_REACHED,
+                        values={"url": f"{host}{given.health_path}", "seen": seen},
                         hint="the gateway of the app's host or the entry may be down",
                     )
                 await asyncio.sleep(PAUSE_SECONDS)

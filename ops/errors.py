@@ -45,6 +45,9 @@ class ErrorReport(BaseModel):
     what: Annotated[str, AfterValidator(plain_lines)]
     hint: Annotated[str, AfterValidator(plain_lines)] = ""
     log_tail: list[str] = []
+    #: One of ``ErrorCode``, or of another version's; None: it is said in these words alone.
+    code: str | None = None
+    values: dict[str, Annotated[str, AfterValidator(plain_lines)] | int | float] = {}
 
 
 Values = Mapping[str, str | int | float]
@@ -85,6 +88,8 @@ class StudioError(Exception):
             what=self.what,
             hint=self.hint,
             log_tail=self.log_tail,
+            code=self.code,
+            values=self.values,
         )
 
 
@@ -207,11 +212,7 @@ def to_application_error(error: StudioError) -> ApplicationError:
 
     Only a fault of the platform counts as a failure in Temporal's own logs and figures.
     """
-    details = error.report().model_dump(mode="json") | {
-        "field": error.field,
-        "code": error.code,
-        "values": error.values,
-    }
+    details = error.report().model_dump(mode="json") | {"field": error.field}
     fault = isinstance(error, PlatformError)
     return ApplicationError(
         error.what,

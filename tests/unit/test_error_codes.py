@@ -12,8 +12,10 @@ from api.entry.fields import AppName, EnvKey
 from ops.error_codes import ErrorCode
 from ops.errors import (
     Conflict,
+    ErrorReport,
     Invalid,
     NotFound,
+    Unhealthy,
     from_application_error,
     from_problem,
     to_application_error,
@@ -84,6 +86,24 @@ def test_a_code_travels_with_its_error(error: Conflict) -> None:
         assert type(found) is type(error)
         assert found.what == error.what
         assert (found.code, found.values, found.field) == (error.code, error.values, error.field)
+
+
+def test_a_failures_record_keeps_its_code() -> None:
+    error = Unhealthy(
+        "it is not healthy", code=ErrorCode.APP_EXITED, values={"exit_code": 3}, hint="look"
+    )
+    for one in (error, from_application_error(to_application_error(error))):
+        report = one.report("health", "runtime-102")
+        found = ErrorReport.model_validate(report.model_dump(mode="json"))
+        assert (found.code, found.values) == ("app_exited", {"exit_code": 3})
+    # Records of before it was kept, and of a version that knows another code.
+    assert ErrorReport.model_validate({"what": "it failed"}).code is None
+    assert ErrorReport.model_validate({"what": "it failed", "code": "unheard"}).code == "unheard"
+
+
+def test_a_records_values_hold_no_control_bytes() -> None:
+    error = Unhealthy("x", code=ErrorCode.REF_MISSING, values={"ref": "a\x1b[31mb", "branches": ""})
+    assert "\x1b" not in str(error.report().values["ref"])
 
 
 def test_a_code_of_another_version_is_none() -> None:
