@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ops.settings import Settings
 from ops.stack.programs import server_user, ssh_forwarded, ssh_listen
-from ops.stack.render import TEMPLATES, render, write
+from ops.stack.render import render, write
+from ops.stack.static_pages import write_static_pages
 from ops.stack.studio_page import page_root
 
 
@@ -80,7 +81,6 @@ def nginx_config(settings: Settings) -> str:
 
 
 def write_nginx(settings: Settings) -> None:
-    """The configuration, and the error pages where nginx's workers can read them."""
+    """The configuration, and nginx's own pages."""
     write(settings.etc / "nginx.conf", nginx_config(settings))
-    for page in (TEMPLATES / "pages").glob("*.html"):
-        write(settings.etc / "pages" / page.name, page.read_text())
+    write_static_pages(settings.etc / "pages")

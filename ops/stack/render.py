@@ -72,12 +72,15 @@ def sql_config(value: object) -> Rendered:
     return Rendered(f"'{text}'")
 
 
-def nginx(value: object) -> Rendered:
-    """An nginx argument in double quotes; ``$`` cannot be quoted there, so it is refused."""
+def nginx(value: object, tail: str = "") -> Rendered:
+    """An nginx argument in double quotes; ``$`` cannot be quoted there, so it is refused.
+
+    ``tail`` is the template's own, and may name variables.
+    """
     text = _checked(value)
     if "$" in text:
         raise UnsafeValue(f"{text!r} may not contain $")
-    return Rendered('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"')
+    return Rendered('"' + text.replace("\\", "\\\\").replace('"', '\\"') + tail + '"')
 
 
 def pattern(value: object) -> Rendered:
