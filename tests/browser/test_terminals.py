@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
+from tests.browser.studio import OPENS_MS
+from tests.browser.support import Window, signed_in
 from tests.support.nodes import until
 from tests.support.user import User
 from tests.support.workspace import OpenApp
@@ -38,3 +40,32 @@ async def test_a_reload_comes_back_to_the_shell_and_a_closed_tab_ends_it(
         return not await runs()
 
     await until(ended, 10, "it has ended with its tab")
+
+
+async def test_on_a_narrow_screen_it_stays_while_other_parts_are_looked_at(
+    browser: Browser, user: User
+) -> None:
+    app = await OpenApp.opened(user)
+    async with Window.opened(
+        browser,
+        user.settings,
+        await signed_in(user),
+        viewport={"width": 420, "height": 800},
+    ) as page:
+        await page.goto(f"/studio/{app.id}")
+        parts = page.locator(".narrow-bar button")
+        await parts.nth(2).click(timeout=OPENS_MS)
+        await page.get_by_role("button", name="New terminal").click()
+        terminal = page.get_by_role("group", name="Terminal 1")
+        await expect(terminal).to_have_attribute("data-state", "open")
+        await terminal.locator("textarea").focus()
+        await page.keyboard.type("X=kept\n")
+        for other in (1, 3, 0):
+            await parts.nth(other).click()
+            await expect(terminal).to_be_hidden()
+        await parts.nth(2).click()
+        await expect(terminal).to_be_visible()
+        await terminal.locator("textarea").focus()
+        await page.keyboard.type("echo it is $X\n")
+        await expect(terminal.locator(".xterm-rows")).to_contain_text("it is kept")
+        await expect(terminal.locator(".xterm-rows")).to_contain_text("X=kept")
