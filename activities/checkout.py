@@ -19,6 +19,7 @@ from dulwich.pack import MemoryPackIndex, Pack, PackData, PackIndexer, unpack_ob
 
 from activities.git_remote import too_large
 from activities.threads import Stop
+from ops.error_codes import ErrorCode
 from ops.errors import SourceError
 
 MAX_ENTRIES = 100_000
@@ -62,7 +63,11 @@ def unpack(pack_path: Path, wanted: str, target: Path, limits: Limits, stop: Sto
             target.mkdir(mode=0o755)
             _Writer(pack, limits, stop).folder(commit.tree, target, "")
         except ObjectFormatException as error:
-            raise SourceError(f"the repository is damaged: {error}") from None
+            raise SourceError(
+                f"the repository is damaged: {error}",
+                code=ErrorCode.REPOSITORY_DAMAGED,
+                values={"why": str(error)},
+            ) from None
         message, _, _ = commit.message.decode(errors="replace").strip().partition("\n")
         author, _, _ = commit.author.decode(errors="replace").partition(" <")
         return Checkout(
@@ -137,7 +142,9 @@ def _commit(pack: Pack, name: ObjectID) -> Commit:
             break
         found = pack[found.object[1]]
     if not isinstance(found, Commit):
-        raise SourceError("what is named there is no commit", field="ref")
+        raise SourceError(
+            "what is named there is no commit", code=ErrorCode.REF_NO_COMMIT, field="ref"
+        )
     return found
 
 
@@ -151,7 +158,11 @@ class _Writer:
 
     def folder(self, tree: ObjectID, target: Path, shown: str, depth: int = 0) -> None:
         if depth > MAX_DEPTH:
-            raise SourceError(f"folders lie deeper than {MAX_DEPTH} in each other: {shown[:200]}")
+            raise SourceError(
+                f"folders lie deeper than {MAX_DEPTH} in each other: {shown[:200]}",
+                code=ErrorCode.FOLDERS_TOO_DEEP,
+                values={"limit": MAX_DEPTH, "path": shown[:200]},
+            )
         for name, mode, sha in self._entries_of(tree, shown):
             path = target / os.fsdecode(name)
             inside = shown + name.decode(errors="replace")
@@ -162,6 +173,8 @@ class _Writer:
             if S_ISGITLINK(mode):
                 raise SourceError(
                     f"{inside} is a submodule; submodules are not supported",
+                    code=ErrorCode.SUBMODULE,
+                    values={"path": inside},
                     hint="commit the files themselves, or install them as a package",
                     field=inside,
                 )
@@ -177,19 +190,25 @@ class _Writer:
         except KeyError:
             found = None
         if not isinstance(found, Tree):
-            raise SourceError(f"the repository is damaged at {shown or '/'}")
+            raise _damaged_at(shown or "/")
         for entry in found.iteritems():
             self._stop.check()
             self._entries += 1
             if self._entries > MAX_ENTRIES:
                 raise SourceError(
                     f"the repository has more than {MAX_ENTRIES} files",
+                    code=ErrorCode.TOO_MANY_FILES,
+                    values={"limit": MAX_ENTRIES},
                     hint="are packages (node_modules) committed? add them to .gitignore",
                 )
             name = entry.path
             odd = name.lower() in (b"", b".", b"..", b".git") or b"/" in name
             if odd or len(name) > MAX_NAME or len(shown) > MAX_PATH:
-                raise SourceError(f"a file in {shown[:200] or '/'} has a name that is not possible")
+                raise SourceError(
+                    f"a file in {shown[:200] or '/'} has a name that is not possible",
+                    code=ErrorCode.NAME_IMPOSSIBLE,
+                    values={"folder": shown[:200] or "/"},
+                )
             yield name, entry.mode, entry.sha
 
     def _blob(self, sha: ObjectID, shown: str) -> bytes:
@@ -198,21 +217,36 @@ class _Writer:
         except KeyError:
             raise SourceError(
                 f"{shown} is larger than {self._limits.file // (1024 * 1024)} MB",
+                code=ErrorCode.REPOSITORY_FILE_TOO_LARGE,
+                values={"path": shown, "limit": self._limits.file // (1024 * 1024)},
                 hint="keep large files out of Git: in the database, or fetched by the build",
                 field=shown,
             ) from None
         if not isinstance(blob, Blob):
-            raise SourceError(f"the repository is damaged at {shown}")
+            raise _damaged_at(shown)
         self._written += blob.raw_length()
         if self._written > self._limits.total:
             raise too_large(self._limits.total)
         return blob.data
 
 
+def _damaged_at(path: str) -> SourceError:
+    return SourceError(
+        f"the repository is damaged at {path}",
+        code=ErrorCode.REPOSITORY_DAMAGED_AT,
+        values={"path": path},
+    )
+
+
 def _link(path: Path, target: bytes, shown: str) -> None:
     """Never followed here; in the build it cannot lead out of the build's own files."""
     if not target or b"\0" in target or len(target) > MAX_PATH:
-        raise SourceError(f"{shown} is a link to nowhere", field=shown)
+        raise SourceError(
+            f"{shown} is a link to nowhere",
+            code=ErrorCode.LINK_TO_NOWHERE,
+            values={"path": shown},
+            field=shown,
+        )
     os.symlink(target, os.fsencode(path))
 
 

@@ -38,7 +38,7 @@ def detect(tree: Tree) -> Blueprint:
     if tree.is_empty():
         raise SourceError(
             "the repository holds no files at this commit",
-            code=ErrorCode.NO_KIND_OF_APP,
+            code=ErrorCode.COMMIT_EMPTY,
             hint=HINT,
         )
     manifest = load(tree)
@@ -52,6 +52,7 @@ def _own(tree: Tree, manifest: Manifest) -> Blueprint | None:
     if manifest.command is not None:
         raise SourceError(
             f"{FILE}: 'command' cannot be set beside a Dockerfile",
+            code=ErrorCode.COMMAND_BESIDE_DOCKERFILE,
             hint="say it in the Dockerfile's CMD",
             field="command",
         )
@@ -104,6 +105,7 @@ def _choose(tree: Tree, manifest: Manifest, port: int) -> tuple[Recipe, str]:
         if manifest.command is not None:
             raise SourceError(
                 f"{FILE}: 'command' cannot be set for a static site",
+                code=ErrorCode.COMMAND_OF_SITE,
                 hint="remove it, or add package.json or requirements.txt",
                 field="command",
             )

@@ -101,7 +101,10 @@ class GitRemote:
         async for packet in self._packets(url, token, _request(b"ls-refs", arguments)):
             size += len(packet)
             if size > REFS_BYTES:
-                raise SourceError("the repository has too many branches and tags")
+                raise SourceError(
+                    "the repository has too many branches and tags",
+                    code=ErrorCode.TOO_MANY_REFS,
+                )
             sha, name, *more = packet.decode(errors="replace").rstrip("\n").split(" ")
             peeled = [part.removeprefix("peeled:") for part in more if part.startswith("peeled:")]
             found[name] = peeled[0] if peeled else sha
@@ -221,7 +224,11 @@ def _said(message: bytes) -> StudioError:
 
 def _refused(status: int) -> StudioError:
     if status == httpx.codes.NOT_FOUND:
-        return SourceError("the app's repository is not there", hint="was the app deleted?")
+        return SourceError(
+            "the app's repository is not there",
+            code=ErrorCode.REPOSITORY_MISSING,
+            hint="was the app deleted?",
+        )
     if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
         return PlatformError("the source server refuses the runner's token", hint="run ops/up")
     return PlatformError(f"the source server answered {status}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import httpx
 from temporalio import activity
@@ -16,7 +17,7 @@ from activities.contracts.runtime import CHECK_HEALTH, SOAK, HealthInput, SoakIn
 from activities.listening import listening_ports
 from activities.routes import Routes
 from ops.error_codes import ErrorCode
-from ops.errors import Unhealthy
+from ops.errors import Unhealthy, Values
 from ops.plain_http import NO_CERTIFICATES
 
 ATTEMPT_SECONDS = 2.0
@@ -26,7 +27,17 @@ SOAK_PAUSE = 0.2
 SOAK_FAILURES = 3
 """A busy app may miss an answer; so many in a row are no accident."""
 
-ENDED = "ended"
+ENDED: Literal["ended"] = "ended"
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """What was seen instead of a good answer, and its codes: not healthy yet, and no longer."""
+
+    seen: str
+    before: ErrorCode
+    after: ErrorCode
+    values: Values
 
 
 class Health:
@@ -41,19 +52,18 @@ class Health:
     async def check_health(self, given: HealthInput) -> None:
         """Returns once the health path answers below 500."""
         deadline = time.monotonic() + given.seconds
-        pause, last = FIRST_PAUSE, "no answer yet"
+        pause = FIRST_PAUSE
         async with heartbeating(), _client() as client:
             while True:
-                answer = await _ask(client, given)
-                if answer is None:
+                wrong = await _ask(client, given)
+                if wrong is None:
                     return
-                last = answer
                 await self._must_run(given)
                 if time.monotonic() >= deadline:
                     break
                 await asyncio.sleep(pause)
                 pause = min(pause * 1.5, LONGEST_PAUSE)
-        raise await self._not_healthy(given, last)
+        raise await self._not_healthy(given, wrong)
 
     @activity.defn(name=SOAK.name)
     @reports_errors
@@ -72,23 +82,23 @@ class Health:
             if wrong == ENDED:
                 raise await self._exited(given.check)
             raise Unhealthy(
-                f"the app stopped answering after it went live: {wrong}",
-                code=ErrorCode.APP_STOPPED_ANSWERING,
-                values={"seen": wrong},
+                f"the app stopped answering after it went live: {wrong.seen}",
+                code=wrong.after,
+                values=wrong.values,
                 hint="the release before it serves again; see the app's last lines",
                 log_tail=await in_thread(self._containers.log_tail, given.check.container),
             )
 
-    async def _watch(self, given: HealthInput) -> str | None:
+    async def _watch(self, given: HealthInput) -> Wrong | Literal["ended"] | None:
         """What went wrong; None when nothing did."""
         deadline = time.monotonic() + given.seconds
         failures = 0
         async with self._containers.ended(given.container) as ended, _client() as client:
             while not ended.is_set() and time.monotonic() < deadline:
-                answer = await _ask(client, given)
-                failures = failures + 1 if answer else 0
+                wrong = await _ask(client, given)
+                failures = failures + 1 if wrong else 0
                 if failures >= SOAK_FAILURES:
-                    return answer
+                    return wrong
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(ended.wait(), SOAK_PAUSE)
             return ENDED if ended.is_set() else None
@@ -123,17 +133,17 @@ class Health:
             log_tail=tail,
         )
 
-    async def _not_healthy(self, given: HealthInput, last: str) -> Unhealthy:
+    async def _not_healthy(self, given: HealthInput, last: Wrong) -> Unhealthy:
         found = await in_thread(self._containers.inspect, given.container)
         pid = found["State"]["Pid"] if found else 0
         ports = await in_thread(listening_ports, pid)
-        what = f"the app did not become healthy within {given.seconds:g} s: {last}"
+        what = f"the app did not become healthy within {given.seconds:g} s: {last.seen}"
         tail = await in_thread(self._containers.log_tail, given.container)
         if given.port in ports:
             return Unhealthy(
                 what,
-                code=ErrorCode.APP_UNHEALTHY,
-                values={"seconds": given.seconds, "seen": last, "path": given.path},
+                code=last.before,
+                values=last.values,
                 hint=f"GET {given.path} has to answer with a status below 500",
                 log_tail=tail,
             )
@@ -166,8 +176,8 @@ def _client() -> httpx.AsyncClient:
     )
 
 
-async def _ask(client: httpx.AsyncClient, given: HealthInput) -> str | None:
-    """None when healthy, else what was wrong."""
+async def _ask(client: httpx.AsyncClient, given: HealthInput) -> Wrong | None:
+    """None when healthy."""
     url = httpx.URL(
         scheme="http", host=given.address, port=given.port, raw_path=given.path.encode("ascii")
     )
@@ -175,10 +185,38 @@ async def _ask(client: httpx.AsyncClient, given: HealthInput) -> str | None:
         async with client.stream("GET", url, headers={"Host": given.host}) as response:
             if response.status_code < 500:
                 return None
-            return f"GET {given.path} answered {response.status_code}"
+            return Wrong(
+                f"GET {given.path} answered {response.status_code}",
+                before=ErrorCode.APP_ANSWERS_WRONGLY,
+                after=ErrorCode.APP_ANSWERED_WRONGLY,
+                values={
+                    "seconds": given.seconds,
+                    "path": given.path,
+                    "status": response.status_code,
+                },
+            )
     except httpx.ConnectError:
-        return f"nothing listens on port {given.port}"
+        return Wrong(
+            f"nothing listens on port {given.port}",
+            before=ErrorCode.APP_LISTENS_INSIDE,
+            after=ErrorCode.APP_STOPPED_LISTENING,
+            values={"seconds": given.seconds, "port": given.port},
+        )
     except httpx.TimeoutException:
-        return f"GET {given.path} did not answer within {ATTEMPT_SECONDS:g} s"
+        return Wrong(
+            f"GET {given.path} did not answer within {ATTEMPT_SECONDS:g} s",
+            before=ErrorCode.APP_ANSWERS_SLOWLY,
+            after=ErrorCode.APP_ANSWERED_SLOWLY,
+            values={"seconds": given.seconds, "path": given.path, "limit": ATTEMPT_SECONDS},
+        )
     except httpx.HTTPError as error:
-        return f"GET {given.path} failed: {type(error).__name__}"
+        return Wrong(
+            f"GET {given.path} failed: {type(error).__name__}",
+            before=ErrorCode.APP_UNHEALTHY,
+            after=ErrorCode.APP_STOPPED_ANSWERING,
+            values={
+                "seconds": given.seconds,
+                "path": given.path,
+                "seen": type(error).__name__,
+            },
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlmodel import col, update
 from temporalio import activity
 
@@ -16,7 +18,8 @@ from activities.contracts.imports import (
 )
 from ops.db.session import Database
 from ops.db.tables import App
-from ops.errors import Conflict, NotFound
+from ops.error_codes import ErrorCode
+from ops.errors import Conflict, ErrorReport, NotFound
 from ops.names import app_repository
 
 
@@ -32,7 +35,7 @@ class ImportRecords:
         if app is None or app.git_url is None:
             raise NotFound(f"there is no app {ref.app_id} to import")
         if app.deleting:
-            raise Conflict("the app is being deleted")
+            raise Conflict("the app is being deleted", code=ErrorCode.APP_DELETING)
         return ImportInput(
             app_id=ref.app_id,
             user_id=app.user_id,
@@ -43,10 +46,18 @@ class ImportRecords:
     @activity.defn(name=RECORD_IMPORT.name)
     @reports_errors
     async def record_import(self, end: ImportEnd) -> None:
-        state = ImportState.DONE if end.error is None else ImportState.FAILED
         async with self._database.session() as session:
             await session.exec(
                 update(App)
                 .where(col(App.id) == end.app_id)
-                .values(import_state=state, import_error=end.error)
+                .values(import_columns(end.error, end.report))
             )
+
+
+def import_columns(error: str | None, report: ErrorReport | None) -> dict[str, Any]:
+    """What an app's row says of an import that has ended; no error: its source is there."""
+    return {
+        "import_state": ImportState.DONE if error is None else ImportState.FAILED,
+        "import_error": error,
+        "import_report": report.model_dump(mode="json") if report else None,
+    }

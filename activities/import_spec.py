@@ -6,6 +6,7 @@ its user's repositories. What it reaches is what workspaces reach: public addres
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 
 from activities.container_spec import UNPRIVILEGED, ContainerSpec, Labels
 from activities.contracts.imports import ImportInput
+from ops.error_codes import ErrorCode
 from ops.errors import Invalid, NodeUnavailable, StudioError
 from ops.gitea import workspace_url
 from ops.logtext import plain
@@ -32,6 +34,16 @@ TIMED_OUT = 124
 """What ``timeout`` answers with."""
 
 FETCH, TOO_SLOW, TOO_LARGE, EMPTY, PUSH = 10, 11, 12, 13, 14
+
+_REFUSALS = (
+    (re.compile(r"could not read Username|Authentication failed"), ErrorCode.IMPORT_NOT_PUBLIC),
+    (re.compile(r"repository '.*' not found"), ErrorCode.IMPORT_MISSING),
+    (
+        re.compile(r"Failed to connect|Couldn't connect|Connection (refused|timed out|reset)"),
+        ErrorCode.IMPORT_UNREACHABLE,
+    ),
+)
+"""What Git says last, in the one language that the container has."""
 
 #: url, where its name leads, the app's repository, seconds, CA file (or ""). Nothing of the fetched
 #: repository is checked out, so that nothing of it is ever run; submodules are not looked at.
@@ -127,32 +139,70 @@ def public_address(addresses: list[str], host: str) -> IPv4Address:
     """Where the host is. Raises Invalid unless every address that its name has is a public one."""
     found = [ip_address(address) for address in addresses]
     if not found:
-        raise Invalid(f"there is no host {host}", field="git_url", hint="look at the address again")
+        raise Invalid(
+            f"there is no host {host}",
+            code=ErrorCode.IMPORT_NO_HOST,
+            values={"host": host},
+            field="git_url",
+            hint="look at the address again",
+        )
     if not all(address.is_global and not address.is_multicast for address in found):
         raise Invalid(
-            f"{host} is not on the public internet", field="git_url", hint="push to the app instead"
+            f"{host} is not on the public internet",
+            code=ErrorCode.IMPORT_INSIDE,
+            values={"host": host},
+            field="git_url",
+            hint="push to the app instead",
         )
     for address in found:
         if isinstance(address, IPv4Address):
             return address
-    raise Invalid(f"{host} has no IPv4 address", field="git_url")
+    raise Invalid(
+        f"{host} has no IPv4 address",
+        code=ErrorCode.IMPORT_NO_IPV4,
+        values={"host": host},
+        field="git_url",
+    )
 
 
 def explained(settings: Settings, code: int, said: list[str]) -> StudioError:
     """What a container that did not end well is told as; ``said`` is its last lines."""
     by_hand = "push it to the app yourself"
     if code in (TOO_SLOW, TIMED_OUT):
-        what = f"the repository could not be fetched within {settings.import_seconds:g} s"
-        return Invalid(what, field="git_url", hint=by_hand)
+        return Invalid(
+            f"the repository could not be fetched within {settings.import_seconds:g} s",
+            code=ErrorCode.IMPORT_TOO_SLOW,
+            values={"seconds": settings.import_seconds},
+            field="git_url",
+            hint=by_hand,
+        )
     if code == TOO_LARGE:
-        what = f"the repository is larger than {settings.import_mb} MB"
-        return Invalid(what, field="git_url", hint=by_hand)
+        return Invalid(
+            f"the repository is larger than {settings.import_mb} MB",
+            code=ErrorCode.IMPORT_TOO_LARGE,
+            values={"limit": settings.import_mb},
+            field="git_url",
+            hint=by_hand,
+        )
     if code == EMPTY:
-        return Invalid("the repository is empty", field="git_url")
+        return Invalid("the repository is empty", code=ErrorCode.IMPORT_EMPTY, field="git_url")
     if code == FETCH:
-        # The server that was asked has a say in this line.
-        hint = plain(" ".join(said[-1:]))[:300] or "is it public?"
-        return Invalid("the repository could not be fetched", field="git_url", hint=hint)
+        return _not_fetched(plain(" ".join(said[-1:]))[:300])
     if code == PUSH:
-        return NodeUnavailable("the app's own repository did not take it")
-    return NodeUnavailable("the container that fetched it was ended")
+        return NodeUnavailable(
+            "the app's own repository did not take it", code=ErrorCode.IMPORT_NOT_TAKEN
+        )
+    return NodeUnavailable("the container that fetched it was ended", code=ErrorCode.IMPORT_ENDED)
+
+
+def _not_fetched(line: str) -> Invalid:
+    """The server that was asked has a say in the line."""
+    known = (code for pattern, code in _REFUSALS if pattern.search(line))
+    other = ErrorCode.IMPORT_REFUSED if line else ErrorCode.IMPORT_NOT_PUBLIC
+    return Invalid(
+        "the repository could not be fetched",
+        code=next(known, other),
+        values={"why": line},
+        field="git_url",
+        hint=line or "is it public?",
+    )

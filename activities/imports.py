@@ -28,6 +28,7 @@ from activities.import_spec import (
     whole_seconds,
 )
 from activities.workspace_agent import Agents
+from ops.error_codes import ErrorCode
 from ops.errors import Invalid, NodeUnavailable, PlatformError, StudioError
 from ops.nodeclient import NodeClient
 from ops.settings import Node, Settings
@@ -104,7 +105,11 @@ class Imports:
             raise explained(self._settings, code, said)
         commit = said[-1] if said else ""
         if not re.fullmatch(r"[0-9a-f]{40}", commit):
-            raise Invalid("the repository could not be read", field="git_url")
+            raise Invalid(
+                "the repository could not be read",
+                code=ErrorCode.IMPORT_UNREADABLE,
+                field="git_url",
+            )
         return Imported(commit=commit)
 
     def _image(self) -> str:

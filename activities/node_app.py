@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.tree import Tree
+from ops.error_codes import ErrorCode
 from ops.errors import SourceError
 
 SERVERS = frozenset(
@@ -91,6 +92,7 @@ def look(tree: Tree, package_json: str, command: str | None) -> Server | Site:
     if start is None:
         raise SourceError(
             "package.json has neither a start script nor a build script",
+            code=ErrorCode.PACKAGE_NO_SCRIPT,
             hint='add "scripts": {"start": "node server.js"} to package.json',
             field="package.json",
         )
@@ -109,9 +111,18 @@ def parse_package(text: str) -> dict[str, Any]:
     try:
         package = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise SourceError(f"package.json is not JSON: {error}", field="package.json") from None
+        raise SourceError(
+            f"package.json is not JSON: {error}",
+            code=ErrorCode.PACKAGE_UNREADABLE,
+            values={"why": str(error)},
+            field="package.json",
+        ) from None
     if not isinstance(package, dict):
-        raise SourceError("package.json is not an object", field="package.json")
+        raise SourceError(
+            "package.json is not an object",
+            code=ErrorCode.PACKAGE_NO_OBJECT,
+            field="package.json",
+        )
     return package
 
 

@@ -14,6 +14,7 @@ from activities.contracts.nodes import NodeRole, NodeStatus
 from activities.contracts.records import PLACE, PlaceInput, Placement
 from ops.db.session import Database
 from ops.db.tables import App, Deployment, NodeRow
+from ops.error_codes import ErrorCode
 from ops.errors import NodeUnavailable, NotFound
 from ops.settings import Settings
 
@@ -48,6 +49,8 @@ def choose(
             return sticky
         raise NodeUnavailable(
             f"{sticky}, the host that the {what} is on, is down",
+            code=ErrorCode.APP_AWAY if role is NodeRole.RUNTIME else ErrorCode.WORKSPACE_AWAY,
+            values={"node": sticky},
             hint="try again when it is back; an administrator sees it in `studio nodes`",
             host=sticky,
         )
@@ -55,9 +58,19 @@ def choose(
     roomy = [node for node in fit if node.disk_free >= disk_floor]
     if roomy:
         return min(roomy, key=lambda node: (node.apps, -node.disk_free, node.node_id)).node_id
+    hint = "an administrator sees the hosts in `studio nodes`"
+    if fit:
+        raise NodeUnavailable(
+            f"no {role} host has enough disk left",
+            code=ErrorCode.NO_HOST_ROOMY,
+            values={"role": role.value},
+            hint=hint,
+        )
     raise NodeUnavailable(
-        f"no {role} host has enough disk left" if fit else f"no {role} host is up",
-        hint="an administrator sees the hosts in `studio nodes`",
+        f"no {role} host is up",
+        code=ErrorCode.NO_HOST_UP,
+        values={"role": role.value},
+        hint=hint,
     )
 
 

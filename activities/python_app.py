@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.tree import Tree
+from ops.error_codes import ErrorCode
 from ops.errors import SourceError
 
 _ENTRIES = (
@@ -67,7 +68,12 @@ def look(tree: Tree, command: str | None) -> Python | None:
     if start is not None:
         return Python(file, _whole(lines), _missing(start, lines), ["sh", "-c", start])
     if script is None:
-        raise SourceError(f"{file} is there, but nothing to start", hint=HINT)
+        raise SourceError(
+            f"{file} is there, but nothing to start",
+            code=ErrorCode.PYTHON_NO_START,
+            values={"file": file or ""},
+            hint=HINT,
+        )
     return Python(file, _whole(lines), [], ["python", script])
 
 
@@ -86,11 +92,17 @@ def _requirements(tree: Tree) -> tuple[str | None, list[str]]:
     try:
         project: Any = tomllib.loads(text).get("project", {})
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SourceError(f"pyproject.toml is not TOML: {error}", field="pyproject.toml") from None
+        raise SourceError(
+            f"pyproject.toml is not TOML: {error}",
+            code=ErrorCode.PYPROJECT_UNREADABLE,
+            values={"why": str(error)},
+            field="pyproject.toml",
+        ) from None
     listed = project.get("dependencies", []) if isinstance(project, dict) else []
     if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
         raise SourceError(
             "pyproject.toml: project.dependencies is not a list of texts",
+            code=ErrorCode.PYPROJECT_DEPENDENCIES,
             field="project.dependencies",
         )
     return "pyproject.toml", listed

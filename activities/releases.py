@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from activities.contracts.base import DeploymentKind, DeploymentStatus, Release
 from activities.contracts.records import Plan
 from ops.db.tables import App, Deployment
+from ops.error_codes import ErrorCode
 from ops.errors import Conflict, NotFound
 from ops.names import app_container, app_database, app_repository
 from ops.settings import Settings
@@ -44,11 +45,21 @@ def plan_for(
     assert row.id is not None
     kind = DeploymentKind(row.kind)
     if app.deleting:
-        raise Conflict("the app is being deleted", hint="make a new app")
+        raise Conflict(
+            "the app is being deleted", code=ErrorCode.APP_DELETING, hint="make a new app"
+        )
     if DeploymentStatus(row.status).ended:
-        raise Conflict(f"deployment {row.id} has ended", hint="ask for a new one")
+        raise Conflict(
+            f"deployment {row.id} has ended",
+            code=ErrorCode.DEPLOYMENT_ENDED,
+            hint="ask for a new one",
+        )
     if row.source_deployment_id is not None and (source is None or source.app_id != app.id):
-        raise NotFound(f"the app has no deployment {row.source_deployment_id}")
+        raise NotFound(
+            f"the app has no deployment {row.source_deployment_id}",
+            code=ErrorCode.DEPLOYMENT_MISSING,
+            values={"id": row.source_deployment_id},
+        )
     release_id = row.id
     if kind is DeploymentKind.REPAIR and live is not None:
         assert live.id is not None
@@ -97,9 +108,12 @@ def _release(
     if source is not None and source.image_gone:
         raise Conflict(
             f"the image of deployment {source.id} was pruned",
+            code=ErrorCode.IMAGE_PRUNED,
             hint=f"deploy its commit again: {source.commit}",
         )
-    raise Conflict("the app has no release to start", hint="deploy it first")
+    raise Conflict(
+        "the app has no release to start", code=ErrorCode.NO_RELEASE, hint="deploy it first"
+    )
 
 
 def _ref(kind: DeploymentKind, row: Deployment, source: Deployment | None) -> str:

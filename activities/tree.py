@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops.error_codes import ErrorCode
 from ops.errors import SourceError
 
 READ_LIMIT = 1024 * 1024
@@ -32,18 +33,14 @@ class Tree:
             if (self.root / path).is_symlink():
                 raise SourceError(
                     f"{path} is a link; links are not followed",
+                    code=ErrorCode.LINK_NOT_FOLLOWED,
+                    values={"path": path},
                     hint="commit the file itself",
                     field=path,
                 )
             return None
         with (self.root / path).open("rb") as file:
-            data = file.read(READ_LIMIT + 1)
-        if len(data) > READ_LIMIT:
-            raise SourceError(f"{path} is larger than {READ_LIMIT // 1024} KB", field=path)
-        try:
-            return data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise SourceError(f"{path} is not UTF-8 text", field=path) from None
+            return as_text(file.read(READ_LIMIT + 1), path)
 
     def folders(self) -> list[str]:
         """The folders right below the root, by name; hidden ones left out."""
@@ -70,3 +67,23 @@ class Tree:
             if not wanted(mode):
                 return False
         return True
+
+
+def as_text(data: bytes, path: str) -> str:
+    """The text of a file of which up to one byte more than ``READ_LIMIT`` was read."""
+    if len(data) > READ_LIMIT:
+        raise SourceError(
+            f"{path} is larger than {READ_LIMIT // 1024} KB",
+            code=ErrorCode.TEXT_TOO_LARGE,
+            values={"path": path, "limit": READ_LIMIT // 1024},
+            field=path,
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise SourceError(
+            f"{path} is not UTF-8 text",
+            code=ErrorCode.TEXT_NOT_UTF8,
+            values={"path": path},
+            field=path,
+        ) from None

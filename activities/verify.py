@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 
 import httpx
 from temporalio import activity
@@ -55,23 +56,49 @@ class Verify:
                 if seen is None:
                     return
                 if time.monotonic() >= deadline:
-                    raise Unhealthy(
-                        f"{host}{given.health_path} does not answer from the new release: {seen}",
-                        code=ErrorCode.APP_NOT_REACHED,
-                        values={"url": f"{host}{given.health_path}", "seen": seen},
-                        hint="the gateway of the app's host or the entry may be down",
-                    )
+                    raise _unlike(f"{host}{given.health_path}", seen, given.release_id)
                 await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def _ask(client: httpx.AsyncClient, url: str, host: str, release_id: int) -> str | None:
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    release: str | None
+
+
+async def _ask(
+    client: httpx.AsyncClient, url: str, host: str, release_id: int
+) -> _Answer | httpx.TransportError | None:
     """None when the release answered as it should; else what was seen instead."""
     try:
         async with client.stream("GET", url, headers={"Host": host}) as answer:
-            marked = answer.headers.get(RELEASE_HEADER)
-            status = answer.status_code
+            seen = _Answer(answer.status_code, answer.headers.get(RELEASE_HEADER))
     except httpx.TransportError as error:
-        return type(error).__name__
-    if marked != str(release_id):
-        return f"status {status} from {f'release {marked}' if marked else 'no release'}"
-    return None if status < 500 else f"status {status}"
+        return error
+    return None if seen.release == str(release_id) and seen.status < 500 else seen
+
+
+def _unlike(url: str, seen: _Answer | httpx.TransportError, release_id: int) -> Unhealthy:
+    what = f"{url} does not answer from the new release"
+    hint = "the gateway of the app's host or the entry may be down"
+    if isinstance(seen, httpx.TransportError):
+        return Unhealthy(
+            f"{what}: {type(seen).__name__}",
+            code=ErrorCode.APP_NOT_REACHED,
+            values={"url": url, "seen": type(seen).__name__},
+            hint=hint,
+        )
+    if seen.release == str(release_id):
+        return Unhealthy(
+            f"{what}: status {seen.status}",
+            code=ErrorCode.APP_REACHED_WRONGLY,
+            values={"url": url, "status": seen.status},
+            hint=hint,
+        )
+    other = f"release {seen.release}" if seen.release else "no release"
+    return Unhealthy(
+        f"{what}: status {seen.status} from {other}",
+        code=ErrorCode.APP_NOT_SWITCHED,
+        values={"url": url, "status": seen.status},
+        hint=hint,
+    )

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from activities.beneath import Folder, explained, told
-from activities.tree import READ_LIMIT, Tree
-from ops.errors import Conflict, NotFound, SourceError
+from activities.tree import READ_LIMIT, Tree, as_text
+from ops.errors import Conflict, NotFound
 from ops.settings import Settings
 
 OWNER = 1000
@@ -90,13 +90,7 @@ class OpenTree(Tree):
         with told(path):
             fd = self.folder.regular(path)
         with os.fdopen(fd, "rb") as file:
-            data = file.read(READ_LIMIT + 1)
-        if len(data) > READ_LIMIT:
-            raise SourceError(f"{path} is larger than {READ_LIMIT // 1024} KB", field=path)
-        try:
-            return data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise SourceError(f"{path} is not UTF-8 text", field=path) from None
+            return as_text(file.read(READ_LIMIT + 1), path)
 
     def folders(self) -> list[str]:
         with os.scandir(self.folder.fd) as entries:

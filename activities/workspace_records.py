@@ -110,6 +110,7 @@ class WorkspaceRecords:
             if nodes and not roomy:
                 raise NodeUnavailable(
                     "no workspace host has room for another workspace",
+                    code=ErrorCode.WORKSPACES_FULL,
                     hint="an administrator raises STUDIO_WORKSPACE_SLOTS or adds a host",
                 )
             nodes = roomy
@@ -129,7 +130,11 @@ class WorkspaceRecords:
         )
         row.slot = free_slot({slot for slot in taken if slot is not None}, slots)
         if row.slot is None:
-            raise NodeUnavailable(f"{row.node_id} has no room for another workspace")
+            raise NodeUnavailable(
+                f"{row.node_id} has no room for another workspace",
+                code=ErrorCode.HOST_FULL,
+                values={"node": row.node_id},
+            )
 
     def _placement(self, row: Workspace, owed: list[int]) -> WorkspacePlacement:
         settings = self._settings

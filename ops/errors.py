@@ -49,6 +49,11 @@ class ErrorReport(BaseModel):
     code: str | None = None
     values: dict[str, Annotated[str, AfterValidator(plain_lines)] | int | float] = {}
 
+    @property
+    def in_one(self) -> str:
+        """What happened and what to do, where there is room for one text."""
+        return f"{self.what}: {self.hint}".strip(": ")
+
 
 Values = Mapping[str, str | int | float]
 """What the texts of a code name in braces."""

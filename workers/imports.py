@@ -10,14 +10,20 @@ from sqlmodel import col, select, update
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from activities.contracts.imports import ImportState
+from activities.import_records import import_columns
 from ops.db.session import Database
 from ops.db.tables import App, now
-from ops.errors import StudioError
+from ops.error_codes import ErrorCode
+from ops.errors import ErrorReport, StudioError
 from workflows import commands, ids
 
 GRACE = timedelta(seconds=5)
 LONGEST_UPLOAD = timedelta(minutes=30)
-CUT_SHORT = "the upload was cut short: delete the app and send the archive again"
+CUT_SHORT = ErrorReport(
+    what="the upload was cut short",
+    code=ErrorCode.UPLOAD_CUT_SHORT,
+    hint="delete the app and send the archive again",
+)
 
 log = structlog.get_logger()
 
@@ -40,7 +46,7 @@ async def take_up_imports(
                 col(App.import_state) == ImportState.UPLOADING,
                 col(App.created_at) < now() - LONGEST_UPLOAD,
             )
-            .values(import_state=ImportState.FAILED, import_error=CUT_SHORT)
+            .values(import_columns(CUT_SHORT.in_one, CUT_SHORT))
         )
         apps = (await session.exec(waiting)).all()
     for app in apps:

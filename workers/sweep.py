@@ -24,6 +24,7 @@ from activities.records import Records
 from activities.rows import UNDER_WAY
 from ops.db.session import Database
 from ops.db.tables import AccountDeletion, App, Deployment, NodeRow, OwedCheckoutRow, Workspace, now
+from ops.error_codes import ErrorCode
 from ops.errors import ErrorReport, StudioError
 from ops.settings import Settings
 from workers.imports import take_up_imports
@@ -209,6 +210,7 @@ class Sweep:
                 stages=[],
                 error=ErrorReport(
                     what=f"an operator ended this deployment by force ({state.name.lower()})",
+                    code=ErrorCode.ENDED_BY_FORCE,
                     hint="what it left behind is being cleaned up; deploy again",
                 ),
                 ended_at=datetime.now(UTC),

@@ -35,6 +35,7 @@ with workflow.unsafe.imports_passed_through():
         PushInput,
         RunnerHeld,
     )
+    from ops.error_codes import ErrorCode
     from ops.errors import ErrorReport
     from workflows import ids
     from workflows.calls import begin, record, until_ended
@@ -92,7 +93,9 @@ class Builder:
                 hold.cancel()
             self._begin_discard(runner)
             return release
-        raise StageFailed(_no_runner("the runner was lost again and again"))
+        raise StageFailed(
+            _no_runner("the runner was lost again and again", code=ErrorCode.RUNNERS_LOST)
+        )
 
     async def _runner(self, hold: workflow.ActivityHandle[None], hold_id: int) -> str | None:
         """Which runner holds a slot for us; None when it was lost before it could say so."""
@@ -108,7 +111,9 @@ class Builder:
         self._course.stop_if_beside_failed()
         error = hold.exception()
         if isinstance(error, ActivityError) and hold_id not in self._held:
-            raise StageFailed(_no_runner("no runner had a free build slot")) from error
+            raise StageFailed(
+                _no_runner("no runner had a free build slot", code=ErrorCode.NO_RUNNER)
+            ) from error
         return None
 
     async def _on_runner(self, plan: Plan, runner: str) -> Release:
@@ -261,9 +266,10 @@ class Builder:
         return gone
 
 
-def _no_runner(what: str) -> ErrorReport:
+def _no_runner(what: str, *, code: ErrorCode) -> ErrorReport:
     return ErrorReport(
         stage=Stage.CLONE.value,
         what=what,
+        code=code,
         hint="look at `studio nodes`: a runner has to be UP; then retry",
     )

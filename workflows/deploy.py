@@ -122,6 +122,7 @@ class Deploy:
                 stages=[],
                 error=ErrorReport(
                     what="an operator ended this deployment by force",
+                    code=ErrorCode.ENDED_BY_FORCE,
                     hint="what it left behind is being cleaned up; deploy again",
                 ),
                 ended_at=workflow.now(),
@@ -167,7 +168,12 @@ class Deploy:
         self._waiting.append(request)
         if request.on_busy is OnBusy.SUPERSEDE:
             await self._cancel_running()
-        await self._drop(displaced, f"a newer deployment ({request.deployment_id}) took its place")
+        newer = ErrorReport(
+            what=f"a newer deployment ({request.deployment_id}) took its place",
+            code=ErrorCode.DISPLACED,
+            values={"id": request.deployment_id},
+        )
+        await self._drop(displaced, newer)
         return self._accepted(request)
 
     @submit.validator
@@ -194,7 +200,8 @@ class Deploy:
         self._delete = given
         displaced, self._waiting = self._waiting, []
         await self._cancel_running()
-        await self._drop(displaced, "the app is being deleted")
+        deleted = ErrorReport(what="the app is being deleted", code=ErrorCode.APP_DELETING)
+        await self._drop(displaced, deleted)
         return DeleteAccepted(app_id=given.app_id)
 
     @workflow.signal(
@@ -245,7 +252,7 @@ class Deploy:
                 "deployment %d ended before its cancel arrived", running.deployment_id
             )
 
-    async def _drop(self, requests: list[DeployRequest], why: str | None) -> None:
+    async def _drop(self, requests: list[DeployRequest], why: ErrorReport | None) -> None:
         """Requests that never started end CANCELLED."""
         for request in requests:
             await record(
@@ -255,7 +262,7 @@ class Deploy:
                     version=1,
                     status=DeploymentStatus.CANCELLED,
                     stages=[],
-                    error=ErrorReport(what=why) if why else None,
+                    error=why,
                     ended_at=workflow.now(),
                 ),
                 f"deployment {request.deployment_id} is cancelled before it began",

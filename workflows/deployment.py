@@ -44,6 +44,7 @@ with workflow.unsafe.imports_passed_through():
         SwitchInput,
     )
     from activities.contracts.servers import ENSURE_DATABASE, VERIFY, DatabaseInput, VerifyInput
+    from ops.error_codes import ErrorCode
     from ops.errors import ErrorReport
     from workflows import ids
     from workflows.build import Builder
@@ -101,7 +102,13 @@ class Deployment:
 
     async def _stop(self, plan: Plan) -> None:
         if plan.node_id is None:
-            raise StageFailed(ErrorReport(what="the app was never started", hint="deploy it first"))
+            raise StageFailed(
+                ErrorReport(
+                    what="the app was never started",
+                    code=ErrorCode.NO_RELEASE,
+                    hint="deploy it first",
+                )
+            )
         self._course.node = plan.node_id
         await self._route_to(plan, None)
         await record(

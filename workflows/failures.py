@@ -7,6 +7,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError,
 
 with workflow.unsafe.imports_passed_through():
     from activities.contracts.base import Stage
+    from ops.error_codes import ErrorCode
     from ops.errors import (
         ErrorReport,
         NodeUnavailable,
@@ -39,19 +40,7 @@ def report_of(error: ActivityError, stage: Stage | None, host: str | None) -> Er
     if isinstance(cause, ApplicationError):
         return from_application_error(cause).report(name, host)
     if isinstance(cause, TimeoutError):
-        where = host or "the control host"
-        if cause.type is TimeoutType.SCHEDULE_TO_START:
-            what = f"{where} did not take up the work in time"
-        elif cause.type is TimeoutType.HEARTBEAT:
-            what = f"{where} stopped giving signs of life"
-        else:
-            what = f"{where} did not finish in time"
-        return ErrorReport(
-            stage=name,
-            host=host,
-            what=what,
-            hint="look at `studio nodes`; retry when the host is up",
-        )
+        return _late(cause.type, host).report(name)
     return ErrorReport(
         stage=name,
         host=host,
@@ -65,7 +54,24 @@ def refusal(error: ActivityError, host: str | None) -> ApplicationError:
     cause = error.cause
     if isinstance(cause, ApplicationError):
         return to_application_error(from_application_error(cause))
-    told = report_of(error, None, host)
     if isinstance(cause, TimeoutError):
-        return to_application_error(NodeUnavailable(told.what, hint=told.hint, host=host))
+        return to_application_error(_late(cause.type, host))
+    told = report_of(error, None, host)
     return to_application_error(PlatformError(told.what, hint=told.hint, host=host))
+
+
+def _late(kind: TimeoutType | None, host: str | None) -> NodeUnavailable:
+    """Without a host it is the control host that did not do it."""
+    if kind is TimeoutType.SCHEDULE_TO_START:
+        code, what = ErrorCode.HOST_TAKES_NOTHING, "did not take up the work in time"
+    elif kind is TimeoutType.HEARTBEAT:
+        code, what = ErrorCode.HOST_SILENT, "stopped giving signs of life"
+    else:
+        code, what = ErrorCode.HOST_LATE, "did not finish in time"
+    return NodeUnavailable(
+        f"{host or 'the control host'} {what}",
+        code=code if host else ErrorCode.CONTROL_AWAY,
+        values={"node": host or ""},
+        hint="look at `studio nodes`; retry when the host is up",
+        host=host,
+    )

@@ -20,25 +20,30 @@ with workflow.unsafe.imports_passed_through():
         REGISTER_WORKSPACE_KEY,
         PlaceWorkspaceInput,
     )
+    from ops.error_codes import ErrorCode
+    from ops.errors import ErrorReport
     from workflows import ids
     from workflows.calls import begin, record, uninterrupted
     from workflows.failures import report_of
     from workflows.policies import CONTROL, IMPORT, PLACE_OR_REFUSE
 
-CANCELLED = "the import was cancelled"
+CANCELLED = ErrorReport(what="the import was cancelled", code=ErrorCode.IMPORT_CANCELLED)
 
 
 @workflow.defn(name="ImportApp")
 class ImportApp:
+    def __init__(self) -> None:
+        self._host: str | None = None
+
     @workflow.run
     async def run(self, ref: ImportRef) -> ImportEnd:
         try:
             await self._import(ref)
         except ActivityError as error:
-            told = report_of(error, None, None)
-            end = ImportEnd(app_id=ref.app_id, error=f"{told.what}: {told.hint}".strip(": "))
+            report = report_of(error, None, self._host)
             if workflow.cancellation_reason() is not None:
-                end = ImportEnd(app_id=ref.app_id, error=CANCELLED)
+                report = CANCELLED
+            end = ImportEnd.failed(ref.app_id, report)
         else:
             end = ImportEnd(app_id=ref.app_id)
         await uninterrupted(
@@ -59,6 +64,7 @@ class ImportApp:
                 queue=ids.CONTROL_QUEUE,
                 summary="the key that pushes it",
             )
+        self._host = placed.node_id
         await begin(
             IMPORT_REPOSITORY,
             wanted,

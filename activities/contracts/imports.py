@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from activities.contracts.base import Activity, Confirmed, Frozen
+from ops.errors import ErrorReport
 
 
 class ImportState(StrEnum):
@@ -35,10 +36,15 @@ class Imported(Frozen):
 
 
 class ImportEnd(Frozen):
-    """``error`` in words; None when the repository is there."""
+    """``error`` in words; None when the repository is there. ``report``: the same for a page."""
 
     app_id: int
     error: str | None = None
+    report: ErrorReport | None = None
+
+    @classmethod
+    def failed(cls, app_id: int, report: ErrorReport) -> ImportEnd:
+        return cls(app_id=app_id, error=report.in_one, report=report)
 
 
 LOAD_IMPORT = Activity("load_import", ImportRef, ImportInput)

@@ -48,7 +48,7 @@ async def create_app_from_archive(
     except StudioError:
         await begin_deletion(use, app)
         raise
-    await imports.ended(use, app, None)
+    await imports.arrived(use, app)
     return (await described(use, [app]))[0]
 
 

@@ -32,20 +32,19 @@ async def again(use: Services, app: App) -> None:
         col(App.import_state) == ImportState.FAILED,
         col(App.deleting).is_(False),
     )
-    values = {"import_state": ImportState.PENDING, "import_error": None}
+    values = {"import_state": ImportState.PENDING, "import_error": None, "import_report": None}
     async with use.database.session() as session:
         # In one statement: of two who ask at once, one is told that it is not failed any more.
         asked = await session.exec(update(App).where(*failed).values(values))
     if asked.rowcount == 0:
         raise Conflict("there is no import that has failed", hint="see `studio status APP`")
-    app.import_state, app.import_error = ImportState.PENDING, None
+    app.import_state, app.import_error, app.import_report = ImportState.PENDING, None, None
     await ask(use, app)
 
 
-async def ended(use: Services, app: App, error: str | None) -> None:
-    """How an upload has ended."""
-    state = ImportState.DONE if error is None else ImportState.FAILED
-    values = {"import_state": state, "import_error": error}
+async def arrived(use: Services, app: App) -> None:
+    """An upload has ended, and its source is there."""
+    values = {"import_state": ImportState.DONE, "import_error": None, "import_report": None}
     async with use.database.session() as session:
         await session.exec(update(App).where(col(App.id) == app.id).values(values))
-    app.import_state, app.import_error = state, error
+    app.import_state, app.import_error, app.import_report = ImportState.DONE, None, None

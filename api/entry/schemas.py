@@ -11,6 +11,7 @@ from activities.contracts.imports import ImportState
 from api.entry.fields import AppName, Email, EnvKey, Given, ImportUrl, Taken, Time, Title
 from ops import validation
 from ops.db.tables import AccountDeletion, App, SshKey, Token
+from ops.errors import ErrorReport
 from ops.gitea import ssh_url
 from ops.names import app_repository
 from ops.passwords import MAX_LENGTH, MIN_LENGTH
@@ -190,6 +191,9 @@ class AppOut(Given):
     import_error: str | None = Field(
         examples=["the repository is empty"], description="Why that has failed"
     )
+    import_report: ErrorReport | None = Field(
+        description="The same with its code, for a translation; null for failures of before"
+    )
     created_at: Time
 
     @classmethod
@@ -208,6 +212,9 @@ class AppOut(Given):
             git_url=app.git_url,
             importing=app.import_state in (ImportState.PENDING, ImportState.UPLOADING),
             import_error=app.import_error,
+            import_report=(
+                ErrorReport.model_validate(app.import_report) if app.import_report else None
+            ),
             created_at=app.created_at,
         )
 

@@ -78,6 +78,7 @@ class App(SQLModel, table=True):
     ``source_ready`` is set once the Git repository exists with its template in it; an app whose
     creation was cut short has it False, and its next use finishes the creation.
     ``import_state`` is None for an app that is not made from others' source, else an ``ImportState``.
+    ``import_report`` says what ``import_error`` does, with the code that a page needs.
     """
 
     __tablename__ = "apps"
@@ -96,6 +97,7 @@ class App(SQLModel, table=True):
     git_url: str | None = Field(default=None, max_length=500)
     import_state: str | None = Field(default=None, max_length=16)
     import_error: str | None = Field(default=None, sa_column=Column(Text))
+    import_report: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
 
 
 class AppEnv(SQLModel, table=True):

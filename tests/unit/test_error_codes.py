@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -25,7 +26,7 @@ from ops.stack.programs import CHECKOUT
 from ops.stack.render import TEMPLATES
 from ops.stack.studio_page import SOURCE
 
-RAISERS = ("activities", "api", "ops", "workflows")
+RAISERS = ("activities", "api", "ops", "workers", "workflows")
 
 
 def texts(language: str) -> dict[str, str]:
@@ -46,24 +47,39 @@ def test_each_code_is_said_in_both_languages() -> None:
     assert [code for code, text in chinese.items() if not re.search(r"[\u4e00-\u9fff]", text)] == []
 
 
-def raised() -> list[tuple[ErrorCode, set[str]]]:
-    """Each place in the source that gives an error its code, with the names of its values."""
-    found = []
+def nodes() -> Iterator[ast.AST]:
     for path in (one for folder in RAISERS for one in (CHECKOUT / folder).rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            given = {k.arg: k.value for k in node.keywords} if isinstance(node, ast.Call) else {}
-            match given.get("code"):
-                case ast.Attribute(value=ast.Name(id="ErrorCode"), attr=name):
-                    values = given.get("values")
-                    keys = values.keys if isinstance(values, ast.Dict) else []
-                    names = {str(key.value) for key in keys if isinstance(key, ast.Constant)}
-                    found.append((ErrorCode[name], names))
+        yield from ast.walk(ast.parse(path.read_text()))
+
+
+def code_of(node: ast.AST) -> ErrorCode | None:
+    match node:
+        case ast.Attribute(value=ast.Name(id="ErrorCode"), attr=name):
+            return ErrorCode.__members__.get(name)
+    return None
+
+
+def raised() -> list[tuple[ErrorCode, set[str]]]:
+    """Each place in the source that gives an error its code, with the names of its values.
+
+    What takes a code out of a table is asked for each in ``test_failure_reasons.py``.
+    """
+    found: list[tuple[ErrorCode, set[str]]] = []
+    for node in nodes():
+        if isinstance(node, ast.Call):
+            given = {k.arg: k.value for k in node.keywords}
+            values = given.get("values")
+            keys = values.keys if isinstance(values, ast.Dict) else []
+            names = {str(key.value) for key in keys if isinstance(key, ast.Constant)}
+            codes = [code_of(value) for value in given.values()]
+            found.extend((code, names) for code in codes if code is not None)
     return found
 
 
 def test_each_code_is_an_errors() -> None:
     of_nginx = re.findall(r'"code":"(\w+)"', (TEMPLATES / "nginx.conf").read_text())
-    assert {code for code, _ in raised()} | {ErrorCode(code) for code in of_nginx} == set(ErrorCode)
+    named_somewhere = {code for code in map(code_of, nodes()) if code is not None}
+    assert named_somewhere | {ErrorCode(code) for code in of_nginx} == set(ErrorCode)
 
 
 def test_what_a_text_names_comes_with_the_error() -> None:
