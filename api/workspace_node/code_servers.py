@@ -18,7 +18,8 @@ from ops.settings import Node, Settings
 LEAST_MEMORY_MB = 1536
 START_SECONDS = 30.0
 PAUSE_SECONDS = 0.05
-LEAST_IDLE_SECONDS = 60
+# With less code-server does not start ("must be greater than 60 seconds").
+LEAST_IDLE_SECONDS = 61
 LOG = f"{WORKSPACE}/.studio/code-server.log"
 #: What it keeps (settings, extensions) lies in the user's home, in no app's folder.
 DATA = f"{WORKSPACE}/.home/.local/share/code-server"

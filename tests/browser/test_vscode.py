@@ -12,6 +12,8 @@ import pytest_asyncio
 from playwright.async_api import Browser, expect
 from websockets.exceptions import InvalidStatus
 
+from activities.workspace_exec import Execs
+from api.workspace_node.code_servers import LEAST_IDLE_SECONDS, CodeServers
 from ops.names import CODE_PORT
 from tests.browser.support import Window, signed_in
 from tests.support.platform import Platform
@@ -20,6 +22,10 @@ from tests.support.user import User, ok
 from tests.support.workspace import OpenApp
 
 WORKBENCH_MS = 60_000
+RUNNING = "pgrep -fc 'code-server/out/node/entry.js --config'"
+# Less than code-server takes: it gets its least, and needs a while to look at its clock and to go.
+IDLE_SECONDS = 1.0
+ENDS_SECONDS = LEAST_IDLE_SECONDS + 30
 SAVED_SECONDS = 10.0
 
 
@@ -36,6 +42,23 @@ async def made(owner: User) -> OpenApp:
     app = await OpenApp.opened(owner)
     ok(await app.put("hello.txt", "written in the studio\n"))
     return app
+
+
+@pytest_asyncio.fixture(scope="module", autouse=True)
+async def left_alone(
+    platform: Platform, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[OpenApp]:
+    """A workspace whose VS Code runs since before the first test here, and is used by nobody.
+
+    Its node starts it with the setting of an installation that is less patient than the tests'.
+    """
+    settings = platform.settings
+    async with User.registered(settings, tmp_path_factory.mktemp("left")) as user:
+        made = await OpenApp.opened(user)
+        node = settings.node(ok(await user.api.get("/api/workspace"))["node"])
+        impatient = settings.model_copy(update={"run_idle_seconds": IDLE_SECONDS})
+        await CodeServers(impatient, node, Execs(settings)).start(user.id)
+        yield made
 
 
 async def enters(user: User, url: str) -> str:
@@ -70,8 +93,7 @@ async def test_its_owner_works_in_it(
         # What looks at it is use, and keeps the workspace from falling asleep.
         assert await is_looked_at(owner, CODE_PORT)
         assert await code.evaluate("window.opener") is None
-    shell = await made.shell("pgrep -fc 'code-server/out/node/entry.js --config'")
-    assert shell == "1"
+    assert await made.shell(RUNNING) == "1"
 
 
 async def test_it_ends_with_the_session_that_opened_it(owner: User, made: OpenApp) -> None:
@@ -156,3 +178,17 @@ async def test_nobody_else_gets_to_it(owner: User, made: OpenApp, user: User) ->
     async with visitor(owner, at) as browser:
         closed = await browser.get("/", headers={"Cookie": own})
     assert (closed.status_code, "files are kept" in closed.text) == (503, True)
+
+
+async def test_it_ends_when_nobody_uses_it_and_comes_back_when_somebody_does(
+    left_alone: OpenApp,
+) -> None:
+    async with left_alone.terminal() as terminal, asyncio.timeout(ENDS_SECONDS):
+        while await terminal.run(RUNNING) != "0":
+            await asyncio.sleep(1)
+    user = left_alone.user
+    at = user.settings.code_url(user.id)
+    cookie = await enters(user, ok(await left_alone.post("code"))["url"])
+    async with visitor(user, at) as browser:
+        answer = await browser.get("/", params={"folder": "/"}, headers={"Cookie": cookie})
+    assert answer.status_code == 200

@@ -9,6 +9,7 @@ import pytest
 from tests.support import apps
 from tests.support.platform import Platform
 from tests.support.user import App, User, ok
+from tests.support.workspace import OpenApp
 
 PAGE_LOAD = {"Sec-Fetch-Dest": "document", "Accept": "text/html,*/*;q=0.8"}
 SAYS_WHERE_IT_IS = """
@@ -95,3 +96,12 @@ async def test_an_app_is_told_its_path_when_it_is_built_and_when_it_runs(
     assert "Service-Worker-Allowed" not in answer.headers
     assert answer.headers["Set-Cookie"] == "mine=1"
     assert answer.headers["X-Studio-Release"] == str(deployment["id"])
+
+
+async def test_vs_code_needs_a_name_of_its_own_and_the_refusal_says_so(user: User) -> None:
+    made = await OpenApp.opened(user)
+    refused = await made.post("code")
+    assert refused.status_code == 409
+    problem = refused.json()
+    assert "name of its own" in problem["detail"]
+    assert "STUDIO_ROUTING=names" in problem["hint"]

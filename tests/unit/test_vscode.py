@@ -89,7 +89,7 @@ def test_it_tells_nobody_and_listens_where_the_gateway_looks() -> None:
     for flag in ("--disable-telemetry", "--disable-update-check", "--auth none"):
         assert flag in words
     assert "--idle-timeout-seconds 900 " in words
-    assert "--idle-timeout-seconds 60 " in " ".join(code_server_argv(3))
+    assert "--idle-timeout-seconds 61 " in " ".join(code_server_argv(3))
     assert "--bind-addr 0.0.0.0:13337" in words
     gateway = workspace_files.gateway_config(SETTINGS, NODE)
     assert '"code-3" 172.28.64.13:13337;' in gateway
