@@ -77,3 +77,16 @@ async def of_a_new_app(page: Page) -> None:
     await is_wrong(address, "git.internal 不在公共互联网上。")
     await expect(page.get_by_label("名称")).to_have_value("Elsewhere")
     await page.keyboard.press("Escape")
+
+
+async def test_why_an_import_failed_is_said_on_the_page_of_its_app(
+    browser: Browser, user: User
+) -> None:
+    given = {"name": "Shop", "git_url": "https://git.nobody.invalid/ada/shop.git"}
+    app = ok(await user.api.post("/api/apps", json=given), 201)
+    state = await signed_in(user)
+    async with Window.opened(browser, user.settings, state, **CHINESE) as page:
+        await page.goto(f"/app/{app['id']}")
+        said = page.get_by_role("alert")
+        await expect(said).to_contain_text("无法获取源码")
+        await expect(said).to_contain_text("主机 git.nobody.invalid 不存在，请检查地址。")
