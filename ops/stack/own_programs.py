@@ -20,6 +20,10 @@ def python_program(settings: Settings, name: str, *args: str, code: str) -> Prog
             "PYTHONSAFEPATH": "1",
             # glibc's heap per thread is for more cores than a thread pool here has.
             "MALLOC_ARENA_MAX": "2",
+            # Said, these two do not grow with what was once asked for: what a busy hour took goes
+            # back to the machine.
+            "MALLOC_MMAP_THRESHOLD_": "65536",
+            "MALLOC_TRIM_THRESHOLD_": "65536",
         },
         stop_seconds=30,
         # A worker ends its own children, each in its own way.
