@@ -1,9 +1,11 @@
-"""What containers may reach: rules as pure text, and applying them at any time.
+"""What containers may reach, and who may reach them: rules as pure text, and applying them at any
+time.
 
 Own chains only, each replaced as a whole (``iptables-restore --noflush`` swaps a chain in one
 step), so that applying twice changes nothing and ``ops/down`` can take them away.
 
     INPUT        → STUDIO-{platform}-IN    from containers and the build engine to this host
+    OUTPUT       → STUDIO-{platform}-OUT   from this host to workspaces
     DOCKER-USER  → STUDIO-{platform}-FWD   from them to anywhere else
     POSTROUTING  → STUDIO-{platform}-NAT   the build engine's way out
 
@@ -22,6 +24,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict
 
 from ops.settings import Settings
+from ops.stack.programs import server_user
 from ops.stack.shell import attempt, run
 
 #: Never reachable for user code: private, shared, link-local (metadata), multicast, reserved.
@@ -49,6 +52,7 @@ class Topology(BaseModel):
     platform: str
     app_bridges: tuple[str, ...]
     workspace_bridges: tuple[str, ...] = ()
+    gateway_user: str
     service_address: IPv4Address
     mongo_port: int
     registry_port: int
@@ -65,6 +69,10 @@ class Topology(BaseModel):
     @property
     def input_chain(self) -> str:
         return f"STUDIO-{self.platform}-IN"
+
+    @property
+    def output_chain(self) -> str:
+        return f"STUDIO-{self.platform}-OUT"
 
     @property
     def forward_chain(self) -> str:
@@ -94,6 +102,7 @@ def topology(settings: Settings) -> Topology:
         platform=settings.platform,
         app_bridges=_bridges(settings, "runtime"),
         workspace_bridges=_bridges(settings, "workspace"),
+        gateway_user=server_user(settings),
         service_address=settings.service_address,
         mongo_port=settings.ports.mongo,
         registry_port=settings.ports.registry,
@@ -158,6 +167,24 @@ def input_rules(t: Topology) -> list[str]:
         rules += [f"-i {interface} {service} --dport {port} -j ACCEPT" for port in ports]
         rules += _resolver_rules(interface, t.local_resolvers, "ACCEPT")
         rules.append(f"-i {interface} -j DROP")
+    return rules
+
+
+def output_rules(t: Topology) -> list[str]:
+    """From this host to workspaces: the gateway and the platform's own processes (root) only.
+
+    What listens there (VS Code, a dev server, a debugger) asks nobody who they are. Everybody on
+    this host would get to it, and so would any web page in a browser here, by a name of its own
+    that leads to the container's address.
+    """
+    rules = []
+    for bridge in t.workspace_bridges:
+        rules.append(f"-o {bridge} {ESTABLISHED} -j RETURN")
+        rules += [
+            f"-o {bridge} -m owner --uid-owner {user} -j RETURN"
+            for user in ("root", t.gateway_user)
+        ]
+        rules.append(f"-o {bridge} -j DROP")
     return rules
 
 
@@ -231,7 +258,12 @@ def restore_text(table: str, chains: dict[str, list[str]]) -> str:
 
 def host_text(t: Topology) -> str:
     return restore_text(
-        "filter", {t.input_chain: input_rules(t), t.forward_chain: forward_rules(t)}
+        "filter",
+        {
+            t.input_chain: input_rules(t),
+            t.output_chain: output_rules(t),
+            t.forward_chain: forward_rules(t),
+        },
     ) + restore_text("nat", {t.nat_chain: nat_rules(t)})
 
 
@@ -239,6 +271,7 @@ def host_jumps(t: Topology) -> list[tuple[str, str, str]]:
     """(table, from, to); the jumps stand first in the chain they leave from."""
     return [
         ("filter", "INPUT", t.input_chain),
+        ("filter", "OUTPUT", t.output_chain),
         ("filter", "DOCKER-USER", t.forward_chain),
         ("nat", "POSTROUTING", t.nat_chain),
     ]

@@ -6,8 +6,9 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
+from ops.names import CODE_PORT, DEV_PORT
 from ops.settings import Settings
-from ops.stack import firewall
+from ops.stack import firewall, workspace_files
 from ops.stack.firewall import Topology
 
 RESOLVER = IPv4Address("10.255.255.53")
@@ -25,6 +26,7 @@ def topology(**changes: object) -> Topology:
         "packages_port": 4873,
         "git_port": 2222,
         "workspace_bridges": ("studio-ws1", "studio-ws2"),
+        "gateway_user": "studio-srv",
         "build_interface": "studio-bld",
         "build_subnet": IPv4Network("172.28.254.0/24"),
         "resolvers": (RESOLVER,),
@@ -42,6 +44,7 @@ def verdict(
     port: int = 443,
     protocol: str = "tcp",
     established: bool = False,
+    user: str = "",
 ) -> str:
     """What a chain says of a packet: a small reading of the options that our rules use."""
     for rule in rules:
@@ -64,6 +67,8 @@ def verdict(
                 hit = value == protocol
             elif option == "--dport":
                 hit = int(value) == port
+            elif option == "--uid-owner":
+                hit = value == user
             elif option == "--ctstate":
                 hit = established
             elif option == "-m":
@@ -167,6 +172,31 @@ def test_nobody_but_the_host_opens_connections_to_user_code() -> None:
         assert verdict(rules, source="eth0", target=target, established=True) != "DROP"
 
 
+@pytest.mark.parametrize("bridge", ["studio-ws1", "studio-ws2"])
+def test_of_this_host_only_the_gateway_and_the_platform_open_connections_to_workspaces(
+    bridge: str,
+) -> None:
+    """Nothing that listens in one asks who comes, and a web page can lead a browser to it."""
+    rules = firewall.output_rules(topology())
+    for port in (CODE_PORT, DEV_PORT, 9229):
+        for user in ("somebody", "studio-git", ""):
+            assert verdict(rules, target=bridge, user=user, port=port) == "DROP"
+        for user in ("studio-srv", "root"):
+            assert verdict(rules, target=bridge, user=user, port=port) == "RETURN"
+    # The answers to what a container asked for belong to a socket of anybody's, or to none.
+    assert verdict(rules, target=bridge, established=True) == "RETURN"
+    for elsewhere in ("lo", "eth0", "studio-rt1"):
+        assert verdict(rules, target=elsewhere, user="somebody") == "none"
+
+
+def test_the_gateway_runs_as_the_user_that_is_let_through() -> None:
+    settings = Settings(platform="other")
+    t = firewall.topology(settings)
+    gateway = workspace_files.gateway_config(settings, settings.node("workspace-87"))
+    assert f"\nuser {t.gateway_user};" in gateway
+    assert ("filter", "OUTPUT", t.output_chain) in firewall.host_jumps(t)
+
+
 def test_run_steps_reach_packages_but_neither_the_registry_nor_each_other() -> None:
     chains = firewall.build_namespace_rules(topology())
     service = "172.28.255.1"
@@ -194,7 +224,7 @@ def test_an_installation_may_open_a_private_network() -> None:
 def test_names_fit_and_platforms_do_not_share_chains() -> None:
     longest = Settings(platform="abcdefghij", runtimes=4, workspaces=4)
     t = firewall.topology(longest)
-    for name in (t.input_chain, t.forward_chain, t.nat_chain):
+    for name in (t.input_chain, t.output_chain, t.forward_chain, t.nat_chain):
         assert len(name) <= 28
     for name in (*t.bridges, t.build_interface, longest.service_interface):
         assert len(name) <= 15
