@@ -20,11 +20,13 @@ from api.workspace_node.code_servers import CodeServers, code_server_argv
 from ops.errors import Conflict, NodeUnavailable
 from ops.settings import Settings
 from ops.stack import code_server, nginx, workspace_files
+from tests.support.nginx_map import NginxMap
 
 OWN = "http://code-u7.ws.localhost:8000"
 HOST = "code-u7.ws.localhost:8000"
 SETTINGS = Settings(home=Path("/srv/studio"))
 NODE = SETTINGS.node("workspace-87")
+ENTRY = nginx.nginx_config(SETTINGS)
 
 
 class FakeExecs(Execs):
@@ -104,21 +106,6 @@ def test_guests_have_no_way_to_it() -> None:
     assert "code-" not in slots[1]
 
 
-def mapped(variable: str, value: str) -> str:
-    """What one of nginx's maps makes of a value; its patterns are tried in their order."""
-    text = nginx.nginx_config(SETTINGS)
-    body = re.search(rf'map "[^"]*" \${variable} {{\n(.*?)\n    }}', text, re.DOTALL)
-    assert body
-    for pattern, made in re.findall(r'"~(.*)" (\d);', body[1]):
-        flags = re.IGNORECASE if pattern.startswith("*") else 0
-        # In a pattern of nginx $ also matches before a last line end; a header has none.
-        if re.search(pattern.removeprefix("*"), value, flags):
-            return str(made)
-    default = re.search(r"default (\d);", body[1])
-    assert default
-    return default[1]
-
-
 @pytest.mark.parametrize(
     ("upgrade", "origin", "foreign"),
     [
@@ -138,7 +125,7 @@ def mapped(variable: str, value: str) -> str:
     ],
 )
 def test_only_its_own_page_may_ask(upgrade: str, origin: str, foreign: str) -> None:
-    assert mapped("studio_foreign_origin", f"{upgrade}:{origin} {HOST}") == foreign
+    assert NginxMap(ENTRY, "studio_foreign_origin")[f"{upgrade}:{origin} {HOST}"] == foreign
 
 
 @pytest.mark.parametrize(
@@ -163,7 +150,7 @@ def test_only_its_own_page_may_ask(upgrade: str, origin: str, foreign: str) -> N
     ],
 )
 def test_other_pages_may_open_an_app_in_it_and_no_more(fetched: str, foreign: str) -> None:
-    assert mapped("studio_foreign_fetch", fetched) == foreign
+    assert NginxMap(ENTRY, "studio_foreign_fetch")[fetched] == foreign
 
 
 def test_it_has_an_origin_of_its_own_or_none() -> None:
