@@ -76,32 +76,33 @@ OWN = "http://u1.ws.localhost:8000"
 
 
 @pytest.mark.parametrize(
-    ("site", "mode", "method", "origin", "refused"),
+    ("site", "mode", "method", "origin", "does"),
     [
-        ("same-origin", "cors", "POST", OWN, False),
+        ("same-origin", "cors", "POST", OWN, ""),
         # A page that names no referrer names no origin either when it posts a form.
-        ("same-origin", "navigate", "POST", "null", False),
-        ("none", "navigate", "GET", "", False),
-        ("cross-site", "navigate", "GET", "", False),
-        ("same-site", "navigate", "GET", "", False),
-        ("same-site", "no-cors", "GET", "", True),
-        ("cross-site", "no-cors", "GET", "", True),
-        ("same-site", "cors", "GET", "http://u2.ws.localhost:8000", True),
-        ("same-site", "navigate", "POST", "http://u2.ws.localhost:8000", True),
-        ("cross-site", "navigate", "POST", "null", True),
-        ("", "", "GET", "", False),
-        ("", "", "GET", OWN, False),
-        ("", "", "GET", OWN.upper(), False),
-        ("", "", "GET", "http://u2.ws.localhost:8000", True),
-        ("", "", "GET", "http://u1.ws.localhost:80001", True),
-        ("", "", "GET", "null", True),
+        ("same-origin", "navigate", "POST", "null", ""),
+        ("none", "navigate", "GET", "", ""),
+        ("cross-site", "navigate", "GET", "", "leads"),
+        ("same-site", "navigate", "GET", "", "leads"),
+        ("same-site", "no-cors", "GET", "", "asks"),
+        ("cross-site", "no-cors", "GET", "", "asks"),
+        ("same-site", "cors", "GET", "http://u2.ws.localhost:8000", "asks"),
+        ("same-site", "navigate", "POST", "http://u2.ws.localhost:8000", "asks"),
+        ("cross-site", "navigate", "POST", "null", "asks"),
+        ("", "", "GET", "", ""),
+        ("", "", "GET", OWN, ""),
+        ("", "", "GET", OWN.upper(), ""),
+        ("", "", "GET", "http://u2.ws.localhost:8000", "asks"),
+        ("", "", "GET", "http://u1.ws.localhost:80001", "asks"),
+        ("", "", "GET", "null", "asks"),
     ],
 )
 def test_a_preview_answers_its_own_pages(
-    site: str, mode: str, method: str, origin: str, refused: bool
+    site: str, mode: str, method: str, origin: str, does: str
 ) -> None:
     asked = f"{site} {mode} {method} {origin} {OWN}"
-    assert entry_map("studio_of_another_page")[asked] == str(int(refused))
+    assert entry_map("studio_other_page")[asked] == does
+    assert "if ($studio_other_page = asks) {" in nginx.nginx_config(Settings())
 
 
 @pytest.mark.parametrize("settings", [Settings(), SECURE, Settings(routing="path")])
