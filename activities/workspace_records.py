@@ -71,6 +71,8 @@ class WorkspaceRecords:
             await _refuse_what_goes(session, given)
             row = await session.get(Workspace, given.user_id)
             nodes = await self._nodes(session, lock=row is None or row.node_id is None)
+            # An import places its user's workspace too, and may have done so before the lock.
+            row = await session.get(Workspace, given.user_id, populate_existing=True)
             if row is None:
                 row = Workspace(user_id=given.user_id)
                 session.add(row)
