@@ -11,7 +11,7 @@ from ops.settings import Settings
 from ops.stack.programs import file_fingerprint
 from ops.stack.shell import clean_environment, run
 from ops.stack.steps import Step
-from ops.stack.tools import MODULES, find_node
+from ops.stack.tools import MODULES, find_node, one_at_a_time
 
 HINT = "the npm registry must be reachable; see `npm config get registry`"
 
@@ -34,15 +34,21 @@ def ensure_verdaccio(settings: Settings, step: Step) -> NodeServer:
     script = home / "node_modules" / "verdaccio" / "bin" / "verdaccio"
     step.note("kept" if script.is_file() else "installed")
     if not script.is_file():
-        draft = home.with_name(home.name + ".new")
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copyfile(source / name, draft / name)
-        npm_in(node, draft, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-        shutil.rmtree(home, ignore_errors=True)
-        draft.rename(home)
+        with one_at_a_time(home):
+            if not script.is_file():
+                _install(node, source, home)
     return NodeServer(node=node / "bin" / "node", script=script)
+
+
+def _install(node: Path, source: Path, home: Path) -> None:
+    draft = home.with_name(home.name + ".new")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copyfile(source / name, draft / name)
+    npm_in(node, draft, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+    shutil.rmtree(home, ignore_errors=True)
+    draft.rename(home)
 
 
 def npm_registry(settings: Settings) -> str:

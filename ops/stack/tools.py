@@ -268,8 +268,14 @@ def find_node(settings: Settings) -> Path:
 def python_package(settings: Settings, requirement: str) -> Path:
     """A PyPI package unpacked into a folder of its own in the cache."""
     home = settings.cache / "tools" / requirement.replace("==", "-")
-    if home.is_dir():
-        return home
+    if not home.is_dir():
+        with one_at_a_time(home):
+            if not home.is_dir():
+                _unpack(settings, requirement, home)
+    return home
+
+
+def _unpack(settings: Settings, requirement: str, home: Path) -> None:
     draft = home.with_name(home.name + ".new")
     shutil.rmtree(draft, ignore_errors=True)
     uv = shutil.which("uv") or str(settings.cache / "uv" / "bin" / "uv")
@@ -290,7 +296,6 @@ def python_package(settings: Settings, requirement: str) -> Path:
         hint="the Python package index must be reachable",
     )
     draft.rename(home)
-    return home
 
 
 def _only(home: Path, ending: str) -> Path:
