@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, status
@@ -17,6 +17,7 @@ from api.entry.deps import ChangeableApp, OwnedApp, OwnedDeployment, Use
 from api.entry.problems import errors
 from api.entry.schemas_deployments import Accepted, Asked, DeploymentOut, NewDeployment, NewRollback
 from api.entry.services import Services
+from api.entry.throttle import Throttle
 from ops.db.tables import App, Deployment, DeploymentStage, now
 from ops.error_codes import ErrorCode
 from ops.errors import Conflict
@@ -27,8 +28,7 @@ router = APIRouter(prefix="/api", tags=["deployments"])
 ACCEPTED = status.HTTP_202_ACCEPTED
 ASKING = errors(401, 403, 404, 409, 422, 429, 503)
 CANCEL_SECONDS = 1.0
-REMEMBERED = 10_000
-_signalled: dict[int, tuple[float, asyncio.Task[None]]] = {}
+_cancels = Throttle(CANCEL_SECONDS)
 Before = Annotated[int | None, Query(ge=1, description="Older than this one")]
 Limit = Annotated[int, Query(ge=1, le=100)]
 
@@ -144,21 +144,11 @@ async def cancel(owned: OwnedDeployment, use: Use) -> Accepted:
             code=ErrorCode.TOO_LATE,
             hint="roll back instead",
         )
-    await _signal(use, deployment.app_id, owned.id)
+    sending = partial(commands.cancel, use.temporal, deployment.app_id, owned.id)
+    await asyncio.shield(_cancels.ask(owned.id, sending))
     if deployment.status == DeploymentStatus.PENDING:
         await _end_unknown(use, deployment.app_id, owned.id)
     return Accepted(id=owned.id)
-
-
-async def _signal(use: Services, app_id: int, deployment_id: int) -> None:
-    """A workflow takes a limited number of signals: whoever asks within a second shares one."""
-    at, sending = _signalled.get(deployment_id, (0.0, None))
-    if sending is None or time.monotonic() - at >= CANCEL_SECONDS:
-        if len(_signalled) >= REMEMBERED:
-            _signalled.clear()
-        sending = asyncio.create_task(commands.cancel(use.temporal, app_id, deployment_id))
-        _signalled[deployment_id] = (time.monotonic(), sending)
-    await asyncio.shield(sending)
 
 
 async def _retires(use: Services, deployment_id: int) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Coroutine
+from functools import partial
 from typing import Annotated, Any
 
 import structlog
@@ -17,6 +17,7 @@ from api.entry import previews, share_links
 from api.entry.deps import Use, signed_in
 from api.entry.internal import LARGEST_ID, upstream
 from api.entry.services import Services
+from api.entry.throttle import Throttle
 from ops.db.tables import App, NodeRow, ShareLink, Workspace, now
 from ops.errors import StudioError, Unauthorized
 from workflows import workspace_commands as commands
@@ -25,12 +26,11 @@ router = APIRouter(prefix="/internal", include_in_schema=False)
 log = structlog.get_logger()
 
 TOUCH_SECONDS = 30.0
-REMEMBERED = 10_000
 GUESTS = "guests"
 """nginx's name for the way of those who come by a share link."""
 CODE_SLOT = "code-{}"
 """What the gateway calls the port of VS Code in a slot's container."""
-_touched: dict[int, float] = {}
+_touches = Throttle(TOUCH_SECONDS)
 _beside: set[asyncio.Task[None]] = set()
 
 UserId = Annotated[int, Query(ge=1, le=LARGEST_ID)]
@@ -108,11 +108,7 @@ async def _where(use: Services, user_id: int, page_load: bool, slot: str = "{}")
             assert app.id is not None
             _in_background(_wake(use, user_id, app.id))
         return _not_now("starting" if wakes else "stopped")
-    if time.monotonic() - _touched.get(user_id, -TOUCH_SECONDS) >= TOUCH_SECONDS:
-        if len(_touched) >= REMEMBERED:
-            _touched.clear()
-        _touched[user_id] = time.monotonic()
-        _in_background(_touch(use, user_id))
+    _touches.ask(user_id, partial(_touch, use, user_id))
     return _found(use, row, upstream(node.node_id), {"X-Studio-Slot": slot.format(row.slot)})
 
 
