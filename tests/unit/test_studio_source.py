@@ -8,6 +8,8 @@ import re
 from api.entry import client_types
 from ops.settings import Settings
 from ops.stack.nginx import page_policy
+from ops.stack.programs import CHECKOUT
+from ops.stack.static_pages import FOLDER
 from ops.stack.studio_page import SOURCE, sources
 
 
@@ -45,6 +47,16 @@ def test_the_page_may_run_only_its_own_scripts() -> None:
     assert rules["default-src"] == rules["frame-ancestors"] == rules["base-uri"] == "'none'"
     assert rules["frame-src"] == "http://*.ws.localhost:8000"
     assert rules["connect-src"] == "'self' ws://studio.localhost:8000"
+
+
+def test_chinese_texts_address_a_person_in_one_way() -> None:
+    chinese = (CHECKOUT / "README.zh-CN.md", FOLDER / "texts.yml", *sources())
+    formal = [
+        path.name
+        for path in chinese
+        if path.suffix in {".ts", ".vue", ".md", ".yml"} and "您" in path.read_text()
+    ]
+    assert formal == []
 
 
 def test_files_of_the_page_stay_short() -> None:
