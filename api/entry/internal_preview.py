@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import structlog
 from fastapi import APIRouter, Query, Request, Response, status
@@ -33,6 +33,8 @@ CODE_SLOT = "code-{}"
 _touches = Throttle(TOUCH_SECONDS)
 _beside: set[asyncio.Task[None]] = set()
 
+Why = Literal["stopped", "starting", "down", "shared"]
+"""Why there is nothing to see, as one of nginx's own pages says it (``preview-{why}``)."""
 UserId = Annotated[int, Query(ge=1, le=LARGEST_ID)]
 
 
@@ -123,8 +125,7 @@ def _found(use: Services, row: Workspace, by: str, more: dict[str, str]) -> Resp
     return Response(status_code=204, headers=headers | more)
 
 
-def _not_now(why: str) -> Response:
-    """``why`` names a page of nginx's."""
+def _not_now(why: Why) -> Response:
     return Response(status_code=403, headers={"X-Studio-Why": why})
 
 
