@@ -1,7 +1,8 @@
 """HOLD_RUNNER: occupies one of a runner's build slots for as long as a deployment needs it.
 
-The runners share one queue, and Temporal gives the activity to one that has a slot free. From then
-on the workflow talks to that runner's own queue; a runner that dies is seen by its heartbeats.
+The runners share one queue, and Temporal gives the activity to one that has a slot free. One that
+drains gives it back. From then on the workflow talks to that runner's own queue; a runner that dies
+is seen by its heartbeats.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.boundary import heartbeating, reports_errors
 from activities.contracts.runner import HOLD_RUNNER, HoldInput, RunnerHeld
-from ops.errors import NodeUnavailable
+from ops.errors import NodeDrains, NodeUnavailable
 from ops.metrics import metrics
+from ops.nodeclient import NodeClient
 from ops.settings import Settings
 
 SIGNAL = "runner_held"
@@ -24,17 +26,23 @@ BEAT_SECONDS = 0.3
 class Runner:
     """The build slots of one runner."""
 
-    def __init__(self, settings: Settings, node_id: str, client: Client) -> None:
+    def __init__(
+        self, settings: Settings, node_id: str, client: Client, control: NodeClient
+    ) -> None:
         self._settings = settings
         self._node_id = node_id
         self._client = client
+        self._control = control
         self.held = 0
         self._tell_slots()
 
     @activity.defn(name=HOLD_RUNNER.name)
     @reports_errors
     async def hold(self, given: HoldInput) -> None:
-        """Ends by cancellation. Raises NodeUnavailable when this worker shuts down meanwhile."""
+        """Ends by cancellation. Raises NodeDrains when this runner takes nothing new, NodeUnavailable
+        when its worker shuts down meanwhile."""
+        if await self._control.draining():
+            raise NodeDrains(f"{self._node_id} drains", hint="another runner takes it")
         self.held += 1
         self._tell_slots()
         try:

@@ -139,6 +139,10 @@ class EngineAway(NodeUnavailable):
     """The host is there and its engine is not: a workflow waits for it, as it restarts by itself."""
 
 
+class NodeDrains(NodeUnavailable):
+    """The host takes nothing new: a workflow asks the others until one takes it."""
+
+
 class BuildFailed(StudioError):
     status, title = 422, "The build failed"
 
@@ -169,6 +173,7 @@ KINDS: dict[str, type[StudioError]] = {
         DiskFull,
         NodeUnavailable,
         EngineAway,
+        NodeDrains,
         BuildFailed,
         Unhealthy,
         SourceError,

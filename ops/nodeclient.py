@@ -1,4 +1,5 @@
-"""What a node asks of the deploy control (7002): the secrets of what is placed on it.
+"""What a node asks of the deploy control (7002): the secrets of what is placed on it, and whether
+it drains.
 
 They never pass through a workflow's history; a node gets only those of its own deployments, and
 only while they run.
@@ -57,6 +58,10 @@ class NodeClient:
             transport=transport,
             event_hooks={"request": [send_trace]},
         )
+
+    async def draining(self) -> bool:
+        """Whether an administrator lets this node take nothing new."""
+        return bool((await self._get("/node"))["draining"])
 
     async def build_secrets(self, deployment_id: int) -> BuildSecrets:
         """Raises Conflict or NotFound when that deployment does not run (any more)."""

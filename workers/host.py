@@ -69,7 +69,7 @@ def _runner(settings: Settings, node: Node, client: Client, control: NodeClient)
 
     source = Source(settings, node.node_id, control)
     build = Build(settings, node.node_id, control)
-    runner = Runner(settings, node.node_id, client)
+    runner = Runner(settings, node.node_id, client, control)
 
     class RunnerHoldings(NoHoldings):
         def checkouts(self) -> list[int]:

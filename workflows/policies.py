@@ -68,8 +68,25 @@ CONTROL = Policy(timedelta(seconds=20), schedule_to_close=timedelta(minutes=5))
 PLACEMENT = Policy(timedelta(seconds=10), schedule_to_close=timedelta(seconds=60))
 """A node that is away for a moment is waited for; then the person is told."""
 
+_GIVEN_BACK = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=1.5,
+    maximum_interval=timedelta(seconds=5),
+    maximum_attempts=360,
+    non_retryable_error_types=[
+        "NodeUnavailable",
+        "TemporalTimeout:Heartbeat",
+        "TemporalTimeout:StartToClose",
+    ],
+)
+"""A runner that drains gives it back, for half an hour. What is lost with its runner has to fail:
+its workflow begins another, and starts again from clone."""
+
 HOLD = Policy(
-    timedelta(hours=2), schedule_to_start=timedelta(minutes=30), heartbeat=HEARTBEAT, retry=_ONCE
+    timedelta(hours=2),
+    schedule_to_start=timedelta(minutes=30),
+    heartbeat=HEARTBEAT,
+    retry=_GIVEN_BACK,
 )
 """Occupies a runner's slot; ends by cancel, or by timeout when the runner is gone."""
 

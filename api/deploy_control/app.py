@@ -9,7 +9,7 @@ import httpx
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from api.deploy_control import apps, checks, data, logs, registry, secrets, workspaces
+from api.deploy_control import apps, checks, data, logs, nodes, registry, secrets, workspaces
 from api.deploy_control.auth import Callers
 from api.deploy_control.registry_tokens import BuildPasswords, RegistryIssuer
 from api.deploy_control.state import State
@@ -52,7 +52,7 @@ def create_app(
         passwords=BuildPasswords.open(settings),
     )
     app.add_exception_handler(StudioError, _problem)
-    for module in (logs, secrets, registry, apps, workspaces, data, checks):
+    for module in (logs, secrets, registry, apps, workspaces, nodes, data, checks):
         app.include_router(module.router)
 
     @app.get("/health/live", tags=["health"])

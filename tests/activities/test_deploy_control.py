@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from sqlmodel import delete
 from temporalio.exceptions import ApplicationError
 
 from activities.contracts.apps import AppThings
@@ -18,7 +19,7 @@ from activities.images import Images
 from api.deploy_control import create_app
 from ops.crypto import Vault, database_context, env_context
 from ops.db.session import Database
-from ops.db.tables import App, AppEnv, Deployment
+from ops.db.tables import App, AppEnv, Deployment, NodeRow
 from ops.logstore import LogStore
 from ops.settings import Settings, read_secret
 from tests.activities.conftest import Given
@@ -241,3 +242,16 @@ async def test_images_are_deleted_when_no_release_names_them(
     for _ in range(2):
         assert (await images.delete_app_images(things)).gone == [f"images of {repository}"]
     assert [registry.status(full, digest) for digest in digests] == [404, 404, 404]
+
+
+async def test_a_node_learns_whether_it_drains(
+    control: httpx.AsyncClient, settings: Settings, database: Database
+) -> None:
+    assert (await control.get("/node", headers=bearer(settings, "entry-token"))).status_code == 403
+    mine = bearer(settings, "node-runner-101")
+    async with database.session() as session:
+        await session.exec(delete(NodeRow).where(NodeRow.node_id == "runner-101"))  # type: ignore[arg-type]
+    assert (await control.get("/node", headers=mine)).json() == {"draining": False}
+    async with database.session() as session:
+        session.add(NodeRow(node_id="runner-101", role="runner", status="UP", draining=True))
+    assert (await control.get("/node", headers=mine)).json() == {"draining": True}

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from pydantic import SecretStr
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
 
 from activities.base_layers import base_reference, mount
+from activities.contracts.runner import HoldInput
 from activities.engine import Login
-from ops.errors import Forbidden, PlatformError
+from activities.runner import Runner
+from ops.errors import Forbidden, NodeDrains, PlatformError
 from ops.nodeclient import NodeClient
 from ops.settings import Settings
+from workflows.policies import HOLD
 
 
 @pytest.fixture
@@ -50,6 +56,18 @@ async def test_environment(settings: Settings) -> None:
     answer = httpx.Response(200, json={"env": {"PORT": "3000"}})
     found = await client(settings, answer).environment(1)
     assert found == {"PORT": SecretStr("3000")}
+
+
+async def test_a_runner_that_drains_takes_no_build(settings: Settings) -> None:
+    control = client(settings, httpx.Response(200, json={"draining": True}))
+    nobody: Any = None
+    runner = Runner(settings, "runner-101", nobody, control)
+    with pytest.raises(ApplicationError) as refused:
+        await ActivityEnvironment().run(runner.hold, HoldInput(deployment_id=1, hold_id=1))
+    assert refused.value.type == NodeDrains.__name__
+    assert not refused.value.non_retryable
+    assert NodeDrains.__name__ not in (HOLD.retry.non_retryable_error_types or [])
+    assert runner.held == 0
 
 
 @pytest.mark.parametrize(

@@ -247,6 +247,35 @@ async def test_a_runner_that_dies_is_left_for_another(client_with_two: World) ->
     assert [owed.node_id for owed in world.owed] == ["runner-101"]
 
 
+async def test_a_runner_that_drains_leaves_builds_to_another(client_with_two: World) -> None:
+    world = client_with_two
+    world.drains.add("runner-101")
+    await submit(world, 1)
+    assert await ended(world, 1) is DeploymentStatus.SUCCEEDED
+    stages = {stage.name: stage for stage in world.progress[1].stages}
+    assert stages[Stage.BUILD].host == "runner-101-2"
+    assert stages[Stage.CLONE].attempt == 1
+    assert not world.owed
+
+
+async def test_while_every_runner_drains_a_build_waits(world: World) -> None:
+    world.drains.add("runner-101")
+    await submit(world, 1)
+    await eventually(lambda: world.calls.count("hold_runner") == 2)
+    assert "clone" not in world.calls
+    world.drains.clear()
+    assert await ended(world, 1) is DeploymentStatus.SUCCEEDED
+
+
+async def test_a_build_that_waits_for_a_runner_can_be_cancelled(world: World) -> None:
+    world.drains.add("runner-101")
+    await submit(world, 1)
+    await eventually(lambda: "hold_runner" in world.calls)
+    await commands.cancel(world.client, APP, 1)
+    assert await ended(world, 1) is DeploymentStatus.CANCELLED
+    no_trace(world, 1)
+
+
 async def test_a_terminated_deployment_is_followed_by_a_repair(world: World) -> None:
     await submit(world, 1)
     await ended(world, 1)

@@ -104,7 +104,7 @@ from activities.contracts.workspace import (
     CheckoutRef,
     OwedCheckout,
 )
-from ops.errors import StudioError, to_application_error
+from ops.errors import NodeDrains, StudioError, to_application_error
 from tests.support.contracts import descriptors
 from workflows import ids
 
@@ -132,6 +132,7 @@ class World:
     dies: set[str] = field(default_factory=set)
     runners: list[str] = field(default_factory=lambda: [RUNNER])
     next_runner: int = 0
+    drains: set[str] = field(default_factory=set)
 
     # --- how an activity misbehaves ----------------------------------------------------------
 
@@ -285,6 +286,8 @@ class World:
         await self._enter("hold_runner")
         node = self.runners[self.next_runner % len(self.runners)]
         self.next_runner += 1
+        if node in self.drains:
+            raise to_application_error(NodeDrains(f"{node} drains"))
         workflow_id = activity.info().workflow_id
         assert workflow_id is not None
         self.slots.add(given.deployment_id)
