@@ -11,7 +11,6 @@ from ops.stack.firewall import build_interface
 from ops.stack.shell import attempt, run
 
 CGROUP = Path("/sys/fs/cgroup")
-MOST_WATCHES = 2**31 - 1
 
 
 def build_cgroup(settings: Settings) -> str:
@@ -36,20 +35,6 @@ def ensure_service_interface(settings: Settings) -> None:
     run(["ip", "address", "replace", f"{settings.service_address}/32", "dev", name])
     run(["ip", "link", "set", name, "up"])
     set_sysctl("net.ipv4.ip_forward", "1")
-
-
-def ensure_watches() -> None:
-    """Watching files and sockets counts by user, and to the kernel all workspaces are one user: with
-    the usual limits, one of them could keep all others from it. Each of these objects also counts
-    towards the memory of the container that made it, and that limit is everybody's own."""
-    for name in (
-        "inotify.max_user_instances",
-        "inotify.max_user_watches",
-        "epoll.max_user_watches",
-    ):
-        path = Path("/proc/sys/fs", *name.split("."))
-        if int(path.read_text()) < MOST_WATCHES:
-            path.write_text(str(MOST_WATCHES))
 
 
 def ensure_build_namespace(settings: Settings) -> None:

@@ -24,6 +24,7 @@ from ops.stack import (
     probes,
     strays,
     studio_page,
+    watches,
     workspace_files,
 )
 from ops.stack import programs as p
@@ -68,7 +69,7 @@ class Up:
                 network.ensure_service_interface(settings)
                 network.ensure_build_namespace(settings)
                 network.ensure_build_cgroup(settings)
-                network.ensure_watches()
+                watches.raise_limits(settings.platform)
                 firewall.apply(settings)
             with step("Supervisor") as line:
                 line.note(self._supervise(tools, packages))
