@@ -150,7 +150,7 @@ class Containers:
             else:
                 networks = found["NetworkSettings"]["Networks"]
                 address = networks[self._node.bridge]["IPAMConfig"]["IPv4Address"]
-            await in_thread(self._start, given.container)
+            await in_thread(self.start, given.container)
             return Started(address=address, route=route)
 
     async def _create(self, given: StartInput) -> str:
@@ -209,7 +209,8 @@ class Containers:
             if error.status_code != 409:
                 raise
 
-    def _start(self, container: str) -> None:
+    def start(self, container: str) -> None:
+        """Also when it runs. Raises Unhealthy when its command cannot be run."""
         try:
             self._api.start(self.full_name(container))
         except APIError as error:

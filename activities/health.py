@@ -19,6 +19,7 @@ from activities.routes import Routes
 from ops.error_codes import ErrorCode
 from ops.errors import Unhealthy, Values
 from ops.plain_http import NO_CERTIFICATES
+from ops.settings import Settings
 
 ATTEMPT_SECONDS = 2.0
 FIRST_PAUSE = 0.02
@@ -28,6 +29,8 @@ SOAK_FAILURES = 3
 """A busy app may miss an answer; so many in a row are no accident."""
 
 ENDED: Literal["ended"] = "ended"
+UNSEEN = 255
+"""The exit code of a container that ended while its engine was away (Docker knows no better)."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class Wrong:
 class Health:
     """Health checks on one runtime node."""
 
-    def __init__(self, containers: Containers, routes: Routes) -> None:
+    def __init__(self, settings: Settings, containers: Containers, routes: Routes) -> None:
+        self._settings = settings
         self._containers = containers
         self._routes = routes
 
@@ -51,14 +55,22 @@ class Health:
     @reports_errors
     async def check_health(self, given: HealthInput) -> None:
         """Returns once the health path answers below 500."""
+        async with heartbeating():
+            await self._until_healthy(given)
+
+    async def _until_healthy(self, given: HealthInput) -> None:
         deadline = time.monotonic() + given.seconds
         pause = FIRST_PAUSE
-        async with heartbeating(), _client() as client:
+        was_back = False
+        async with _client() as client:
             while True:
                 wrong = await _ask(client, given)
                 if wrong is None:
                     return
-                await self._must_run(given)
+                if not await self._runs(given):
+                    if was_back or not await self._is_back(given):
+                        raise await self._exited(given)
+                    was_back = True
                 if time.monotonic() >= deadline:
                     break
                 await asyncio.sleep(pause)
@@ -75,6 +87,10 @@ class Health:
         """
         async with heartbeating():
             wrong = await self._watch(given.check)
+            if wrong == ENDED and await self._is_back(given.check):
+                start = {"seconds": self._settings.health_seconds}
+                await self._until_healthy(given.check.model_copy(update=start))
+                wrong = await self._watch(given.check)
             if wrong is None:
                 return
             if given.back is not None:
@@ -103,10 +119,20 @@ class Health:
                     await asyncio.wait_for(ended.wait(), SOAK_PAUSE)
             return ENDED if ended.is_set() else None
 
-    async def _must_run(self, given: HealthInput) -> None:
+    async def _runs(self, given: HealthInput) -> bool:
         found = await in_thread(self._containers.inspect, given.container)
-        if found is None or not found["State"]["Running"]:
-            raise await self._exited(given)
+        return found is not None and bool(found["State"]["Running"])
+
+    async def _is_back(self, given: HealthInput) -> bool:
+        """Starts it again where it was not the app that ended: the machine lost its power.
+
+        This worker went with it then, so it is not the first attempt that finds it so.
+        """
+        found = await in_thread(self._containers.inspect, given.container)
+        if activity.info().attempt == 1 or not found or found["State"]["ExitCode"] != UNSEEN:
+            return False
+        await in_thread(self._containers.start, given.container)
+        return True
 
     async def _exited(self, given: HealthInput) -> Unhealthy:
         found = await in_thread(self._containers.after_exit, given.container)

@@ -103,7 +103,7 @@ def _runtime(settings: Settings, node: Node, control: NodeClient) -> Role:
 
     routes = Routes(settings, node.node_id)
     containers = Containers(settings, node, control, routes)
-    health = Health(containers, routes)
+    health = Health(settings, containers, routes)
 
     class RuntimeHoldings(NoHoldings):
         def containers(self) -> list[ContainerSeen]:

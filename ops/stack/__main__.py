@@ -19,7 +19,7 @@ from ops.stack import studio_page
 from ops.stack.down import down as stop
 from ops.stack.steps import Steps
 from ops.stack.summary import facts, show
-from ops.stack.up import Up
+from ops.stack.up import Up, ensure_network
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -61,6 +61,12 @@ def down(
 ) -> None:
     """Stop what ``up`` started, and nothing else."""
     stop(load_settings(), Steps(Console()), purge=purge)
+
+
+@app.command()
+def firewall() -> None:
+    """Settle what user code may reach; before Docker starts, when the machine does."""
+    ensure_network(load_settings())
 
 
 @app.command()

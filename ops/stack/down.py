@@ -5,7 +5,17 @@ from __future__ import annotations
 import shutil
 
 from ops.settings import Settings
-from ops.stack import checks, engines, files, firewall, network, strays, watches, workspace_files
+from ops.stack import (
+    boot,
+    checks,
+    engines,
+    files,
+    firewall,
+    network,
+    strays,
+    watches,
+    workspace_files,
+)
 from ops.stack.steps import Steps
 from ops.stack.supervisor import Supervisor
 from ops.stack.up import lock
@@ -36,6 +46,7 @@ def down(settings: Settings, steps: Steps, *, purge: bool = False) -> None:
         if purge:
             watches.give_back(settings.platform)
             with steps.step("Data"):
+                boot.remove(settings)
                 shutil.rmtree(settings.home)
                 files.remove_users(settings)
                 files.unlink_command(settings)

@@ -111,6 +111,23 @@ def _supervisor(text: str) -> Rendered:
     return Rendered(text.replace("%", "%%"))
 
 
+def systemd_command(args: Sequence[object]) -> Rendered:
+    """``ExecStart=``: each argument in quotes, of which systemd expands nothing."""
+    return Rendered(" ".join(_systemd(arg).replace("$", "$$") for arg in args))
+
+
+def systemd_environment(values: Mapping[str, str]) -> Rendered:
+    """``Environment=``: each ``NAME=value`` in quotes; a ``$`` means nothing there."""
+    return Rendered(" ".join(_systemd(f"{name}={value}") for name, value in values.items()))
+
+
+def _systemd(value: object) -> str:
+    text = _checked(value)
+    for special, written in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%")):
+        text = text.replace(special, written)
+    return f'"{text}"'
+
+
 def _only_rendered(value: Any) -> Any:
     if isinstance(value, str) and not isinstance(value, Rendered):
         raise UnsafeValue(f"{value!r} went into a template without a filter")
@@ -136,6 +153,8 @@ def render(template: str, **values: Any) -> str:
         pattern,
         supervisor_command,
         supervisor_environment,
+        systemd_command,
+        systemd_environment,
     ):
         environment.filters[escape.__name__] = escape
     return environment.get_template(template).render(**values)

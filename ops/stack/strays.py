@@ -36,7 +36,10 @@ def find(settings: Settings) -> Iterator[tuple[psutil.Process, str]]:
 
 
 def stop(settings: Settings) -> list[str]:
-    """Stops strays; returns their names. Only to be called when no supervisord of ours runs."""
+    """Stops strays and forgets written process ids; returns the strays' names.
+
+    Only to be called when no supervisord of ours runs.
+    """
     names = []
     strays = list(find(settings))
     for process, stop_signal in strays:
@@ -52,6 +55,10 @@ def stop(settings: Settings) -> list[str]:
                 each.kill()
     # Children of a killed nginx: they wrote their title over their environment.
     alone.end(alone.left_behind(Path(alone.NGINX).name, server_user(settings)))
+    # After a restart of the machine the ids in these are others', and an engine will not start
+    # where the one that it finds is alive.
+    for file in settings.run.glob("*.pid"):
+        file.unlink()
     return names
 
 

@@ -12,6 +12,7 @@ from ops.errors import PlatformError
 from ops.settings import Settings
 from ops.stack import (
     accounts,
+    boot,
     checks,
     code_server,
     databases,
@@ -66,11 +67,10 @@ class Up:
                 databases.create_postgres_data(settings)
                 files.link_command(settings)
             with step("Network and firewall"):
-                network.ensure_service_interface(settings)
-                network.ensure_build_namespace(settings)
-                network.ensure_build_cgroup(settings)
+                ensure_network(settings)
                 watches.raise_limits(settings.platform)
-                firewall.apply(settings)
+            with step("Start with the machine") as line:
+                line.note(boot.ensure(settings))
             with step("Supervisor") as line:
                 line.note(self._supervise(tools, packages))
             self._servers()
@@ -191,6 +191,14 @@ class Up:
     def _start(self, names: Sequence[str]) -> None:
         for name in names:
             self.supervisor.start(name)
+
+
+def ensure_network(settings: Settings) -> None:
+    """All that user code must not be without; safe at any time, also before Docker starts."""
+    network.ensure_service_interface(settings)
+    network.ensure_build_namespace(settings)
+    network.ensure_build_cgroup(settings)
+    firewall.apply(settings)
 
 
 @contextmanager

@@ -276,7 +276,7 @@ async def test_an_app_that_listens_where_nobody_reaches_it() -> None:
 
 async def reasons(given: HealthInput) -> tuple[ErrorCode, ErrorCode]:
     """What it is called when it never was healthy, and when it was once."""
-    checks = health.Health(RunsHere(), SimpleNamespace())  # type: ignore[arg-type]
+    checks = health.Health(SETTINGS, RunsHere(), SimpleNamespace())  # type: ignore[arg-type]
     codes = []
     for call in (
         checks.check_health(given.model_copy(update={"seconds": 0.1})),
