@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets as random
 
 import httpx
@@ -112,4 +113,15 @@ def _token(settings: Settings, user: str, scopes: str) -> str:
         f"--scopes={scopes}",
         "--raw",
     )
-    return answer.strip().splitlines()[-1].strip()
+    return token_in(answer)
+
+
+def token_in(output: str) -> str:
+    """The token in what Gitea's command prints, which writes its log there too, at any moment.
+
+    Raises PlatformError where there is none, or more than one.
+    """
+    found = re.findall(r"^[0-9a-f]{40}$", output, re.MULTILINE)
+    if len(found) != 1:
+        raise PlatformError(f"Gitea's command printed {len(found)} tokens", hint="repeat ops/up")
+    return str(found[0])

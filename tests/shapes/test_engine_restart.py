@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
@@ -20,10 +19,6 @@ from tests.support.platform import Platform
 from tests.support.user import User, ok
 from tests.support.workspace import OpenApp, run_is
 
-#: It takes a minute and an engine of its own: STUDIO_TEST_ENGINE=1 ops/test tests/shapes
-pytestmark = pytest.mark.skipif(
-    os.environ.get("STUDIO_TEST_ENGINE") != "1", reason="STUDIO_TEST_ENGINE=1 runs it"
-)
 NODE = "workspace-87-2"
 SERVER = "require('http').createServer((q, a) => a.end('hi')).listen(3000)\n"
 KEPT = "not committed, and not to be lost"

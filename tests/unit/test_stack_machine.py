@@ -12,7 +12,7 @@ import pytest
 
 from ops.errors import PlatformError
 from ops.settings import Settings
-from ops.stack import base_images, checks, config, strays
+from ops.stack import accounts, base_images, checks, config, strays
 from ops.stack.programs import Program
 from ops.stack.secretfiles import ensure_secrets, new_signing_key, put_once
 from ops.stack.shell import attempt, clean_environment, run
@@ -199,3 +199,13 @@ def test_too_little_disk_is_told_so(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Only 7 GB are free" in done.stderr
     assert "10 GB are needed" in done.stderr
+
+
+def test_a_line_of_gitea_s_log_is_no_token() -> None:
+    token = "0123456789abcdef" * 2 + "01234567"
+    line = "2026/11/26 13:34:37 picture.go:67:loadAvatarsFrom() [E] Deprecation: `[picture].X`"
+    for output in (f"{token}\n", f"{line}\n{token}\n{line}\n"):
+        assert accounts.token_in(output) == token
+    for output in ("", f"{line}\n", f"{token}\n{token}\n"):
+        with pytest.raises(PlatformError):
+            accounts.token_in(output)
