@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.contracts.nodes import ContainerSeen, NodeRole, RouteSeen
+from activities.contracts.nodes import ContainerSeen, NodeInfo, NodeRole, RouteSeen
 from activities.nodes import Holdings, NodeActivities, NoHoldings
 from ops import logs, telemetry
 from ops.engine_ping import trouble
@@ -24,7 +25,7 @@ from ops.metrics import report_process
 from ops.nodeclient import NodeClient
 from ops.settings import Node, Settings, load_settings
 from ops.temporal import connect, metrics_runtime
-from workers.lifecycle import run_workers, say_hello, stop_event
+from workers.lifecycle import run_workers, say_hello, stay_known, stop_event
 from workers.observe import ObservedActivities
 from workflows import ids
 from workflows.policies import GRACEFUL_SHUTDOWN, HOLD_THROTTLE, MAX_HEARTBEAT_THROTTLE
@@ -212,9 +213,13 @@ async def run(settings: Settings, node: Node) -> None:
                 interceptors=[ObservedActivities()],
             )
         )
-    await say_hello(client, node.node_id, NodeRole(node.role))
+    info = NodeInfo(node_id=node.node_id, role=NodeRole(node.role), boot_id=uuid.uuid4().hex)
+    await say_hello(client, info)
     servers = [role.server.run(stop)] if role.server else []
-    beside = [asyncio.create_task(report_process())]
+    beside = [
+        asyncio.create_task(report_process()),
+        asyncio.create_task(stay_known(client, info)),
+    ]
     beside += [asyncio.create_task(watch()) for watch in role.watches]
     try:
         await asyncio.gather(run_workers(workers, stop), *servers)

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import uuid
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from typing import Any
 
 import structlog
 from temporalio.client import Client
-from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+)
+from temporalio.service import RPCError
 from temporalio.worker import Worker
 
-from activities.contracts.nodes import NodeInfo, NodeRole
+from activities.contracts.nodes import NodeInfo
 from workflows import ids
 from workflows.messages import NodeState
 from workflows.node_heartbeat import NodeHeartbeat
 from workflows.policies import NODE_ID
+
+KNOWN_SECONDS = 5.0
 
 log = structlog.get_logger()
 
@@ -42,16 +49,31 @@ async def run_workers(workers: Sequence[Worker], stop: asyncio.Event) -> None:
         await asyncio.gather(*(worker.shutdown() for worker in workers))
 
 
-async def say_hello(client: Client, node_id: str, role: NodeRole) -> None:
+async def say_hello(client: Client, info: NodeInfo) -> None:
     """Tell ``node-{nodeId}`` that a worker of it has just started."""
-    info = NodeInfo(node_id=node_id, role=role, boot_id=uuid.uuid4().hex)
+    await _start(client, info, start_signal="hello", start_signal_args=[info])
+
+
+async def stay_known(client: Client, info: NodeInfo) -> None:
+    """Forever: whoever ends ``node-{nodeId}`` by hand finds it begun again, and its node as it is.
+
+    Else its last status would stay, true or not, and nothing on the node would be put right.
+    """
+    while True:
+        await asyncio.sleep(KNOWN_SECONDS)
+        try:
+            await _start(client, info, id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING)
+        except RPCError as error:
+            log.info("node.unknown", error=error.message)
+
+
+async def _start(client: Client, info: NodeInfo, **how: Any) -> None:
     await client.start_workflow(
         NodeHeartbeat.run,
         NodeState(info=info),
-        id=ids.node_workflow(node_id),
+        id=ids.node_workflow(info.node_id),
         task_queue=ids.CONTROL_QUEUE,
-        start_signal="hello",
-        start_signal_args=[info],
-        static_summary=f"is {node_id} up, and does it match the records?",
-        search_attributes=TypedSearchAttributes([SearchAttributePair(NODE_ID, node_id)]),
+        static_summary=f"is {info.node_id} up, and does it match the records?",
+        search_attributes=TypedSearchAttributes([SearchAttributePair(NODE_ID, info.node_id)]),
+        **how,
     )

@@ -12,9 +12,12 @@ def repository_of(app: dict[str, Any]) -> str:
     return url.rpartition("/")[2].removesuffix(".git")
 
 
-def live_seconds(deployment: dict[str, Any]) -> float:
-    """From the request to the public URL answering from the new release."""
-    return _between(deployment["created_at"], deployment["live_at"])
+def live_seconds(*deployments: dict[str, Any]) -> float:
+    """From the (first) request to the (last) public URL answering from its new release."""
+    return _between(
+        min(deployment["created_at"] for deployment in deployments),
+        max(deployment["live_at"] for deployment in deployments),
+    )
 
 
 def stage_seconds(deployment: dict[str, Any]) -> dict[str, float]:

@@ -50,6 +50,29 @@ async def test_a_stopped_worker_is_down_at_once_and_up_when_it_returns(platform:
     await until(up, 8, "it is UP when its worker is back")
 
 
+async def test_a_node_whose_workflow_was_terminated_is_known_again(platform: Platform) -> None:
+    """Terminate in the Temporal UI: its status is looked at again, and is not what it was last."""
+    client = await connect(platform.settings)
+    handle = client.get_workflow_handle(ids.node_workflow(RUNTIME))
+    ended = (await handle.describe()).run_id
+    await handle.terminate("by hand")
+
+    async def known() -> bool:
+        another = (await handle.describe()).run_id != ended
+        return another and await status(client, RUNTIME) == "UP"
+
+    await until(known, 20, "its workflow runs again, and says that it is UP")
+    await asyncio.to_thread(platform.stop, RUNTIME)
+    try:
+
+        async def down() -> bool:
+            return await status(client, RUNTIME) == "DOWN"
+
+        await until(down, 4, "it watches its worker")
+    finally:
+        await asyncio.to_thread(platform.start, RUNTIME)
+
+
 async def test_a_missing_container_and_a_lost_route_are_repaired(
     platform: Platform, user: User
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -132,6 +133,11 @@ async def host(client: Client) -> AsyncIterator[Host]:
         host.shutting_down = True
 
 
+def a_boot() -> NodeInfo:
+    """What a worker says of itself that has just started."""
+    return NodeInfo(node_id=NODE, role=NodeRole.RUNTIME, boot_id=uuid.uuid4().hex)
+
+
 async def test_hello_brings_a_node_up_and_reconciles_it(client: Client, host: Host) -> None:
     host.todo = Reconciliation(
         remove_containers=[RemoveInput(app_id=1, container="app-1-9")],
@@ -139,7 +145,7 @@ async def test_hello_brings_a_node_up_and_reconciles_it(client: Client, host: Ho
         remove_workspaces=[7],
         repairs=[Repair(app_id=2, why="its container is missing")],
     )
-    await say_hello(client, NODE, NodeRole.RUNTIME)
+    await say_hello(client, a_boot())
     await eventually(lambda: host.repairs == [2])
     assert host.statuses() == ["UP"]
     assert host.removed == ["route 4", "app-1-9", "workspace 7"]
@@ -148,24 +154,24 @@ async def test_hello_brings_a_node_up_and_reconciles_it(client: Client, host: Ho
 async def test_a_silent_node_is_down_within_20_seconds_and_up_on_hello(
     client: Client, host: Host
 ) -> None:
-    await say_hello(client, NODE, NodeRole.RUNTIME)
+    await say_hello(client, a_boot())
     await eventually(lambda: host.statuses() == ["UP"])
     host.dead = True
     await eventually(lambda: host.statuses()[-1] == "DOWN", seconds=20)
     host.dead = False
-    await say_hello(client, NODE, NodeRole.RUNTIME)
+    await say_hello(client, a_boot())
     await eventually(lambda: host.statuses()[-1] == "UP", seconds=5)
 
 
 async def test_a_worker_that_is_back_at_once_is_never_down(client: Client, host: Host) -> None:
-    await say_hello(client, NODE, NodeRole.RUNTIME)
+    await say_hello(client, a_boot())
     await eventually(lambda: host.statuses() == ["UP"])
-    await say_hello(client, NODE, NodeRole.RUNTIME)
+    await say_hello(client, a_boot())
     await eventually(lambda: host.statuses() == ["UP", "UP"])
 
 
 async def test_a_graceful_stop_is_down_at_once(client: Client, host: Host) -> None:
-    await say_hello(client, NODE, NodeRole.RUNTIME)
+    await say_hello(client, a_boot())
     await eventually(lambda: host.statuses() == ["UP"])
     host.shutting_down = True
     host.dead = True
@@ -182,13 +188,13 @@ async def test_a_node_that_drains_says_so_until_it_takes_work_again(
             while await handle.query("status") != status:
                 await asyncio.sleep(0.05)
 
-    await say_hello(client, NODE, NodeRole.RUNTIME)
+    await say_hello(client, a_boot())
     await eventually(lambda: host.statuses() == ["UP"])
     await commands.drain(client, NODE, DrainOrder(draining=True))
     # The watch came back for it: the node was probed and recorded once more, and never DOWN.
     await eventually(lambda: host.statuses() == ["UP", "UP"])
     await says("DRAINING")
-    await say_hello(client, NODE, NodeRole.RUNTIME)
+    await say_hello(client, a_boot())
     await eventually(lambda: host.statuses() == ["UP"] * 3)
     await says("DRAINING")
     await commands.drain(client, NODE, DrainOrder(draining=False))
