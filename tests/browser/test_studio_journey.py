@@ -76,7 +76,7 @@ async def journey(visitor: Page) -> None:
         await live.click()
     public = await opened.value
     await expect(public.get_by_role("heading", name="It shines")).to_be_visible()
-    print(f"{taken:.0f} s from sign-up to the public address")
+    assert taken < 120, f"{taken:.0f} s from sign-up to the public address"
 
     # What is not committed yet is asked about on the way.
     async def deployed_with(text: str, count: int) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import Counter
 from typing import Any
 from urllib.parse import urlencode
 
+import httpx
 import pytest
 
 from tests.support.platform import Platform
@@ -251,6 +253,27 @@ async def test_the_studios_own_answers_are_framed_and_guessed_by_nobody(
     answer = await send(platform.settings, "/api/health/live", studio(platform))
     assert answer.header("X-Frame-Options") == "DENY"
     assert answer.header("X-Content-Type-Options") == "nosniff"
+
+
+async def test_the_page_is_strict_small_and_kept(platform: Platform) -> None:
+    """What it may load is said by its answer; what it is made of has names that never change."""
+    async with httpx.AsyncClient(
+        base_url=platform.settings.entry_url,
+        headers={"Host": studio(platform), "Accept-Encoding": "gzip"},
+        trust_env=False,
+    ) as browser:
+        page = await browser.get("/")
+        policy = page.headers["Content-Security-Policy"]
+        scripts = re.search(r"script-src ([^;]+)", policy)
+        assert scripts
+        own = platform.settings.studio_url
+        assert scripts[1].split() == [f"{own}/assets/", f"{own}/early.js"]
+        (script,) = re.findall(r'<script [^>]*src="(/assets/[^"]+)"', page.text)
+        asset = await browser.get(script)
+    assert asset.headers["Content-Encoding"] == "gzip"
+    assert asset.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert re.search(r"-[\w-]{8}\.js$", script)
+    assert "immutable" not in page.headers["Cache-Control"]
 
 
 async def test_a_body_that_fills_the_memory_is_refused_before_it_is_read(

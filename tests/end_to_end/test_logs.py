@@ -124,6 +124,13 @@ async def test_no_secret_is_seen_anywhere(platform: Platform, user: User, how: s
     # What is no secret is found there: the search does work.
     assert any(seen_in(history, {"the name": app.slug}) for history in read)
 
+    # At rest: passwords and tokens as hashes, variables and the apps' own secrets encrypted.
+    stored = [path for path in (platform.settings.data / "mysql").rglob("*") if path.is_file()]
+    kept = [path.read_bytes() for path in stored]
+    assert [found for data in kept if (found := seen_in(data, hidden))] == []
+    assert any(app.slug.encode() in data for data in kept)
+    assert any(b"$argon2id$" in data for data in kept)
+
     if how == "succeeds":
         assert seen_in(image_of(platform, app.id, deployment["id"]), hidden) == []
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+import docker
 import pytest
 import pytest_asyncio
 
@@ -74,6 +75,23 @@ async def test_a_pruned_release_cannot_be_made_live(history: History) -> None:
     assert "was pruned" in answer.json()["detail"]
     assert first["commit"] in answer.json()["hint"]
     assert (await history.app.get()).text == history.last
+
+
+async def test_no_more_than_three_releases_are_kept(platform: Platform, history: History) -> None:
+    """Neither in the registry nor on the host of the app."""
+    settings = platform.settings
+    repository, _, first = history.deployments[0]["image"].partition("@sha256:")
+    registry = settings.data / "registry" / "docker/registry/v2/repositories" / repository
+    manifests = registry / "_manifests" / "revisions" / "sha256"
+    assert not (manifests / first / "link").exists()
+    assert len(list(manifests.glob("*/link"))) == settings.keep_releases
+    engine: Any = docker.APIClient(base_url=f"unix://{settings.docker_socket}", version="auto")
+    try:
+        images = engine.images(filters={"reference": f"{settings.registry}/{repository}"})
+    finally:
+        engine.close()
+    digests = {digest for image in images for digest in image["RepoDigests"]}
+    assert 1 <= len(digests) <= settings.keep_releases
 
 
 async def test_somebody_elses_release_cannot_be_made_live(history: History, user: User) -> None:

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from ops.temporal import connect
+from tests.chaos.strike import look
 from tests.support import apps
 from tests.support.platform import Platform
 from tests.support.user import App, User, busy_clients, ok
@@ -90,14 +91,23 @@ async def good(
     ("files", "stage", "status", "said", "hints"),
     [
         (apps.failing_build(), "build", "FAILED", "the compiler is sad", []),
+        (apps.cannot_run(), "health", "FAILED", "/nowhere", []),
         (apps.crashes_at_once(), "health", "FAILED", "cannot read my configuration", []),
         (apps.wrong_port(), "health", "FAILED", "listening on 8123", ["8123", "3000"]),
         (apps.never_healthy(), "health", "FAILED", "still warming up", []),
         (apps.crashes_after(1.2), "soak", "ROLLED_BACK", "out of luck", []),
     ],
-    ids=["build fails", "does not start", "wrong port", "never healthy", "dies in the soak"],
+    ids=[
+        "build fails",
+        "cannot run",
+        "does not start",
+        "wrong port",
+        "never healthy",
+        "dies in the soak",
+    ],
 )
 async def test_a_bad_release_never_harms_the_old_one(
+    platform: Platform,
     good: tuple[App, int],
     files: dict[str, str | bytes],
     stage: str,
@@ -112,7 +122,7 @@ async def test_a_bad_release_never_harms_the_old_one(
     async with busy_clients(app, 2) as traffic:
         bad = await app.deployed()
     assert bad["status"] == status, bad
-    assert bad["error"]["stage"] == stage
+    assert bad["error"]["stage"] == stage, bad["error"]
     assert any(said in line for line in bad["error"]["log_tail"]), bad["error"]
     assert all(hint in bad["error"]["hint"] for hint in hints), bad["error"]
     assert not traffic.failures
@@ -121,6 +131,8 @@ async def test_a_bad_release_never_harms_the_old_one(
     assert (await app.get()).text == "good"
     seen = ok(await app.api.get(f"/api/apps/{app.id}"))
     assert seen["live_deployment"] == release_id
+    assert bad["error"]["host"] == ("runner-101" if stage == "build" else "runtime-102")
+    assert await look(platform, app, bad, {"id": release_id}) == []
 
 
 async def test_cancel_in_the_middle_of_a_build(user: User, platform: Platform) -> None:
@@ -129,16 +141,22 @@ async def test_cancel_in_the_middle_of_a_build(user: User, platform: Platform) -
     async with asyncio.timeout(60):
         while "building 2 of" not in await app.log(deployment_id):
             await asyncio.sleep(0.2)
+    running = ("pgrep", "-f", "building [$]i of 60")
+    assert await (await asyncio.create_subprocess_exec(*running)).wait() == 0
     # As by somebody who presses without end; all of them are answered, and few disturb the workflow.
     asked = [app.api.post(f"/api/deployments/{deployment_id}/cancel") for _ in range(30)]
-    assert {answer.status_code for answer in await asyncio.gather(*asked)} <= {202, 409}
-    ended = await app.ended(deployment_id, seconds=5)
+    async with asyncio.timeout(5):
+        assert {answer.status_code for answer in await asyncio.gather(*asked)} <= {202, 409}
+        ended = await app.ended(deployment_id)
     assert ended["status"] == "CANCELLED"
+    of_it = f"of deployment {deployment_id}"
+    gone = {f"build processes {of_it}", f"checkout {of_it}", f"local image {of_it}", "build slot"}
+    assert gone <= set(ended["removed"])
     client = await connect(platform.settings)
     lock = await client.get_workflow_handle(ids.deploy_workflow(app.id)).fetch_history()
     cancels = [e for e in lock.events if e.HasField("workflow_execution_signaled_event_attributes")]
     assert 1 <= len(cancels) < len(asked) / 2
-    left = await asyncio.create_subprocess_exec("pgrep", "-f", "building [$]i of 60")
+    left = await asyncio.create_subprocess_exec(*running)
     assert await left.wait() == 1, "the build's processes still run"
     assert not (platform.settings.node_home("runner-101") / "builds" / str(deployment_id)).exists()
 

@@ -77,6 +77,24 @@ async def test_pull_goes_forward(user: User) -> None:
     assert not ok(await app.post("git/pull"))["changed"]
 
 
+async def test_what_was_not_committed_is_saved_before_a_workspace_stops(user: User) -> None:
+    """To a branch of its own, on the Git server; one's own branch and index stay as they are."""
+    app = await OpenApp.opened(user, "express-api")
+    laptop = await other_clone(user, app)
+    ok(await app.put("mine.txt", "mine\n"))
+    ok(await app.put("staged.txt", "staged\n"))
+    await app.shell("git add staged.txt")
+    look = "git status --porcelain; git rev-parse HEAD; git branch"
+    before = await app.shell(look)
+    ok(await user.api.post("/api/workspace/close"))
+
+    await laptop.git("fetch", "-q", "origin", "studio/autosave")
+    for path, text in (("mine.txt", "mine\n"), ("staged.txt", "staged\n")):
+        assert await laptop.git("show", f"FETCH_HEAD:{path}") == text
+    ok(await user.api.post("/api/workspace/open", json={"app_id": app.id}))
+    assert await app.shell(look) == before
+
+
 async def test_traps_run_only_in_the_container_as_its_user(user: User) -> None:
     app = await OpenApp.opened(user, "express-api")
     await app.shell(TRAP.strip().replace("\n", " "))

@@ -37,6 +37,11 @@ http.createServer((req, res) => res.end(JSON.stringify({
     )
 
 
+def cannot_run() -> dict[str, str | bytes]:
+    """It is built, and names a command that its image has not."""
+    return {"Dockerfile": 'FROM node:24-bookworm-slim\nUSER 1000\nCMD ["/nowhere"]\n'}
+
+
 def crashes_at_once() -> dict[str, str | bytes]:
     return node_app('console.error("cannot read my configuration"); process.exit(3);')
 
