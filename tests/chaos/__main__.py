@@ -30,12 +30,15 @@ async def matrix(platform: Platform, programs: list[str], console: Console) -> l
 
 
 def table(outcomes: list[Outcome]) -> Table:
-    shown = Table("killed", "in stage", "ended", "seconds", "answers", "failed", "promise")
+    shown = Table(
+        "killed", "as it began", "during", "ended", "seconds", "answers", "failed", "promise"
+    )
     for o in outcomes:
         promise = "held" if not o.wrong else "; ".join(o.wrong)
         shown.add_row(
             o.program,
             o.stage,
+            o.hit,
             o.status,
             f"{o.seconds:.1f}",
             str(o.answers),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import docker
@@ -59,6 +60,8 @@ class Outcome:
 
     program: str
     stage: str
+    hit: str = ""
+    """The stages that ran at the moment of the kill: short ones may have passed by then."""
     status: str = ""
     seconds: float = 0.0
     answers: int = 0
@@ -82,11 +85,13 @@ async def strike(platform: Platform, app: App, program: str, stage: str) -> Outc
     started = asyncio.get_running_loop().time()
     async with busy_clients(app, 2) as traffic:
         deployment_id = await app.deploy()
-        await app.at_stage(deployment_id, stage)
+        await app.at_stage(deployment_id, stage, every=0.005)
         pid = platform.kill(program)
+        killed = datetime.now(UTC)
         ended = await app.ended(deployment_id, seconds=END_SECONDS)
     outcome.seconds = asyncio.get_running_loop().time() - started
     outcome.status = ended["status"]
+    outcome.hit = ", ".join(running_at(killed, ended)) or "between stages"
     outcome.answers, outcome.failed = traffic.answers, len(traffic.failures)
     if traffic.failures and program not in ON_THE_REQUESTS_WAY:
         outcome.wrong.append(f"{len(traffic.failures)} failed requests: {traffic.failures[:3]}")
@@ -94,6 +99,20 @@ async def strike(platform: Platform, app: App, program: str, stage: str) -> Outc
         outcome.wrong.append(f"{program} was not brought back")
     outcome.wrong += await look(platform, app, ended, old)
     return outcome
+
+
+def running_at(moment: datetime, deployment: dict[str, Any]) -> list[str]:
+    """The stages of a deployment that has ended which ran then, or began again after it."""
+    found = []
+    for stage in deployment["stages"]:
+        begun, ended = (
+            datetime.fromisoformat(stage[key]) if stage[key] else None
+            for key in ("started_at", "ended_at")
+        )
+        again = stage["attempt"] > 1
+        if begun and (begun <= moment or again) and (ended is None or moment <= ended):
+            found.append(stage["name"])
+    return found
 
 
 async def look(

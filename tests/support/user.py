@@ -176,7 +176,9 @@ class App:
     async def ended(self, deployment_id: int, seconds: float = 120) -> dict[str, Any]:
         return await self.until(deployment_id, lambda d: d["status"] in ENDED, seconds)
 
-    async def until(self, deployment_id: int, holds: Any, seconds: float = 120) -> dict[str, Any]:
+    async def until(
+        self, deployment_id: int, holds: Any, seconds: float = 120, *, every: float = 0.1
+    ) -> dict[str, Any]:
         """Wait until a deployment is as ``holds`` says; on time-out the failure shows it."""
         latest: dict[str, Any] = {}
         try:
@@ -189,16 +191,19 @@ class App:
                     else:
                         if holds(latest):
                             return latest
-                    await asyncio.sleep(0.1)
+                    await asyncio.sleep(every)
         except TimeoutError:
             raise AssertionError(f"not within {seconds} s; last seen: {latest}") from None
 
-    async def at_stage(self, deployment_id: int, stage: str, seconds: float = 60) -> dict[str, Any]:
+    async def at_stage(
+        self, deployment_id: int, stage: str, seconds: float = 60, *, every: float = 0.1
+    ) -> dict[str, Any]:
         """Until a stage runs (or has already passed)."""
         return await self.until(
             deployment_id,
             lambda d: d["status"] in ENDED or any(s["name"] == stage for s in d["stages"]),
             seconds,
+            every=every,
         )
 
     async def log(self, deployment_id: int) -> str:
