@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 
 from playwright.async_api import Page, expect
 
@@ -77,8 +78,12 @@ async def test_a_failure_is_explained_and_a_rollback_is_one_click(page: Page, us
     assert await page.evaluate("window.hacked") is None
 
 
-async def test_a_build_is_cancelled_and_leaves_nothing(page: Page, user: User) -> None:
-    app = await user.app(slow_build(120))
+async def test_a_build_is_cancelled_leaves_nothing_and_is_tried_again(
+    page: Page, user: User
+) -> None:
+    # A text of its own: what an earlier run built would be taken from the cache, in no time.
+    text = secrets.token_hex(6)
+    app = await user.app(slow_build(15, text))
     await page.goto(f"/app/{app.id}")
     await page.get_by_role("button", name="Deploy", exact=True).click()
     log = page.get_by_role("log", name="Build and start log")
@@ -89,8 +94,15 @@ async def test_a_build_is_cancelled_and_leaves_nothing(page: Page, user: User) -
     await expect(log).to_contain_text("building 6 of", timeout=30_000)
     await page.get_by_role("button", name="Cancel").click()
     await expect(page.get_by_text("Cancelled").first).to_be_visible(timeout=30_000)
-    await expect(page.get_by_role("button", name="Try again")).to_be_visible()
+    again = page.get_by_role("button", name="Try again")
+    await expect(again).to_be_visible()
     assert (await app.api.get(f"/api/apps/{app.id}")).json()["status"] == "NEW"
+
+    await again.click()
+    await expect(page.get_by_text(re.compile(r"^Retry #\d+"))).to_be_visible()
+    await expect(page.get_by_text("Live at", exact=True)).to_be_visible(timeout=90_000)
+    await expect(again).to_have_count(0)
+    assert (await app.get()).text == text
 
 
 async def test_variables_are_kept_masked_and_shown_on_demand(page: Page, user: User) -> None:
