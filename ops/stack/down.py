@@ -39,7 +39,7 @@ def down(settings: Settings, steps: Steps, *, purge: bool = False) -> None:
             supervisor.shutdown()
             # Agents of workspaces outlive the workers that started them.
             strays.stop(settings)
-            workspace_files.unmount_disks(settings)
+            workspace_files.unmount_all(settings)
         with steps.step("Network and firewall"):
             firewall.remove(settings)
             network.remove(settings)

@@ -70,9 +70,10 @@ def known_hosts(settings: Settings, public_key: str) -> str:
     return f"[{settings.service_address}]:{settings.ports.gitea_ssh} {kind} {key}\n"
 
 
-def unmount_disks(settings: Settings) -> None:
-    """Disks of workspaces, whose containers have ended; their images stay what they are."""
-    for path in mounts_below(settings.data / "nodes", Path("/proc/self/mounts").read_text()):
+def unmount_all(settings: Settings) -> None:
+    """Disks of workspaces, whose containers have ended (their images stay what they are), and what
+    an engine has left that was killed."""
+    for path in mounts_below(settings.home, Path("/proc/self/mounts").read_text()):
         run(["umount", "--lazy", path])
 
 
