@@ -25,11 +25,16 @@ async def test_an_app_is_stopped_and_started(page: Page, user: User) -> None:
     await expect(start).to_be_visible(timeout=TURNS_MS)
     await expect(stop).to_have_count(0)
     await expect(opens).to_have_count(0)
+    # What was begun is what is looked at, as with a deployment.
+    deployment = page.get_by_role("region", name="Deployment ")
+    await expect(deployment.get_by_text(re.compile(r"^Stop #\d+"))).to_be_visible()
     assert (await app.get()).status_code >= 400
 
     await start.click()
     await expect(stop).to_be_visible(timeout=TURNS_MS)
     await expect(opens).to_be_visible()
+    await expect(deployment.get_by_text(re.compile(r"^Start #\d+"))).to_be_visible()
+    await expect(deployment.get_by_text("Live at", exact=True)).to_be_visible()
     assert (await app.get()).text == "open"
 
 
