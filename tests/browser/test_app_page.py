@@ -66,6 +66,7 @@ async def test_documents_are_added_edited_and_deleted(page: Page, user: User) ->
 
     # What is wrong is said beside its field, and what was typed stays.
     await dishes.get_by_role("button", name="New document").click()
+    await expect(text).to_be_focused()
     await text.fill('{"name": "cake", "price": }')
     await save.click()
     await expect(text).to_have_accessible_description(re.compile("This is no valid JSON"))
@@ -76,6 +77,7 @@ async def test_documents_are_added_edited_and_deleted(page: Page, user: User) ->
 
     await shown.filter(has_text="soup").get_by_role("button", name="Edit document").click()
     await expect(text).to_have_value(re.compile("soup"))
+    await expect(text).to_be_focused()
     await text.fill((await text.input_value()).replace("soup", "stew"))
     await text.press("Control+Enter")
     await expect(shown.filter(has_text="stew")).to_be_visible()
