@@ -15,6 +15,8 @@ from ops.settings import Settings
 from tests.support.user import User
 
 PATIENCE_MS = 15_000
+WORKBENCH_MS = 60_000
+"""What VS Code may take to show itself."""
 expect.set_options(timeout=PATIENCE_MS)
 
 Theme = Literal["light", "dark"]

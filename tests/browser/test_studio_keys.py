@@ -93,8 +93,11 @@ async def test_a_file_is_written_committed_and_pushed_without_a_click(
     await page.keyboard.press("Control+Shift+KeyG")
     await expect(studio.changes.get_by_label("What did you change?")).to_be_focused()
     await page.keyboard.type("Soup of the day")
+    # As soon as the page knows what there is to commit.
+    button = studio.changes.get_by_role("button", name="Commit and push")
+    await expect(button).to_be_enabled()
     await page.keyboard.press("Tab")
-    await expect(studio.changes.get_by_role("button", name="Commit and push")).to_be_focused()
+    await expect(button).to_be_focused()
     await page.keyboard.press("Enter")
     await expect(page.get_by_text("Pushed", exact=True)).to_be_visible()
     git = OpenApp(user, app.id)

@@ -15,13 +15,12 @@ from websockets.exceptions import InvalidStatus
 from activities.workspace_exec import Execs
 from api.workspace_node.code_servers import LEAST_IDLE_SECONDS, CodeServers
 from ops.names import CODE_PORT
-from tests.browser.support import Window, signed_in
+from tests.browser.support import WORKBENCH_MS, Window, signed_in
 from tests.support.platform import Platform
 from tests.support.preview import entered, is_looked_at, socket, visitor
 from tests.support.user import User, ok
 from tests.support.workspace import OpenApp
 
-WORKBENCH_MS = 60_000
 RUNNING = "pgrep -fc 'code-server/out/node/entry.js --config'"
 # Less than code-server takes: it gets its least, and needs a while to look at its clock and to go.
 IDLE_SECONDS = 1.0

@@ -6,6 +6,7 @@ import asyncio
 
 import docker
 
+from activities.contracts.nodes import WATCH
 from ops.temporal import connect
 from tests.support import apps
 from tests.support.nodes import status, until
@@ -58,17 +59,19 @@ async def test_a_node_whose_workflow_was_terminated_is_known_again(platform: Pla
     await handle.terminate("by hand")
 
     async def known() -> bool:
-        another = (await handle.describe()).run_id != ended
-        return another and await status(client, RUNTIME) == "UP"
+        found = await handle.describe()
+        at_work = {one.activity_type.name for one in found.raw_description.pending_activities}
+        return found.run_id != ended and WATCH.name in at_work
 
-    await until(known, 20, "its workflow runs again, and says that it is UP")
+    await until(known, 20, "its workflow runs again, and watches it")
+    assert await status(client, RUNTIME) == "UP"
     await asyncio.to_thread(platform.stop, RUNTIME)
     try:
 
         async def down() -> bool:
             return await status(client, RUNTIME) == "DOWN"
 
-        await until(down, 4, "it watches its worker")
+        await until(down, 4, "it is looked at again")
     finally:
         await asyncio.to_thread(platform.start, RUNTIME)
 

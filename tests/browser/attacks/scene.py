@@ -14,7 +14,7 @@ from typing import Any, Literal
 from playwright.async_api import Browser, BrowserContext, Frame, Page, expect
 
 from ops.settings import Settings
-from tests.browser.support import PATIENCE_MS, signed_in
+from tests.browser.support import PATIENCE_MS, WORKBENCH_MS, signed_in
 from tests.support.user import App, User, ok
 from tests.support.workspace import OpenApp, run_is
 
@@ -55,12 +55,13 @@ KEEP = """
 BLOCKED = "chrome-error://chromewebdata/"
 """What a frame shows in place of a page that may not be framed."""
 
-Where = Literal["live app", "shared preview", "own preview", "own preview in the studio"]
+Where = Literal["live app", "shared preview", "own preview", "own preview in the studio", "VS Code"]
 PLACES: tuple[Where, ...] = (
     "live app",
     "shared preview",
     "own preview",
     "own preview in the studio",
+    "VS Code",
 )
 
 
@@ -171,6 +172,11 @@ class Scene:
             frame = await inside.content_frame() if inside else None
             assert frame
             other = self.attacker
+        elif name == "VS Code":
+            # As an extension would that somebody was talked into.
+            other = self.attacker
+            await page.goto(ok(await self.victim.space.post("code"))["url"])
+            frame = page.main_frame
         else:
             other = self.attacker if name == "own preview" else self.victim
             await page.goto(
@@ -181,7 +187,12 @@ class Scene:
                 }[name]
             )
             frame = page.main_frame
-        await expect(frame.get_by_role("heading", name="It runs")).to_be_visible()
+        if name == "VS Code":
+            await expect(frame.get_by_role("treeitem", name="server.js")).to_be_visible(
+                timeout=WORKBENCH_MS
+            )
+        else:
+            await expect(frame.get_by_role("heading", name="It runs")).to_be_visible()
         yield Place(name, frame, page, other)
         for one in self.context.pages:
             await one.close()
