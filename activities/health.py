@@ -68,7 +68,7 @@ class Health:
                 if wrong is None:
                     return
                 if not await self._runs(given):
-                    if was_back or not await self._is_back(given):
+                    if was_back or not await self._bring_back(given):
                         raise await self._exited(given)
                     was_back = True
                 if time.monotonic() >= deadline:
@@ -87,7 +87,7 @@ class Health:
         """
         async with heartbeating():
             wrong = await self._watch(given.check)
-            if wrong == ENDED and await self._is_back(given.check):
+            if wrong == ENDED and await self._bring_back(given.check):
                 start = {"seconds": self._settings.health_seconds}
                 await self._until_healthy(given.check.model_copy(update=start))
                 wrong = await self._watch(given.check)
@@ -123,7 +123,7 @@ class Health:
         found = await in_thread(self._containers.inspect, given.container)
         return found is not None and bool(found["State"]["Running"])
 
-    async def _is_back(self, given: HealthInput) -> bool:
+    async def _bring_back(self, given: HealthInput) -> bool:
         """Starts it again where it was not the app that ended: the machine lost its power.
 
         This worker went with it then, so it is not the first attempt that finds it so.

@@ -70,9 +70,11 @@ class WorkspaceRecords:
                 return await self._leaving(session, given.user_id)
             await _refuse_what_goes(session, given)
             row = await session.get(Workspace, given.user_id)
-            nodes = await self._nodes(session, lock=row is None or row.node_id is None)
-            # An import places its user's workspace too, and may have done so before the lock.
-            row = await session.get(Workspace, given.user_id, populate_existing=True)
+            unplaced = row is None or row.node_id is None
+            nodes = await self._nodes(session, lock=unplaced)
+            if unplaced:
+                # An import places its user's workspace too, and may have done so before the lock.
+                row = await session.get(Workspace, given.user_id, populate_existing=True)
             if row is None:
                 row = Workspace(user_id=given.user_id)
                 session.add(row)

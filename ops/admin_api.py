@@ -11,6 +11,8 @@ from ops.errors import PlatformError
 from ops.settings import Settings, read_secret
 
 POLL_SECONDS = 0.2
+ENDED_SECONDS = 1800.0
+"""More than a build may take; whoever waits for one is told then, and not left waiting."""
 ENDED = {"SUCCEEDED", "FAILED", "CANCELLED", "ROLLED_BACK"}
 
 
@@ -58,8 +60,9 @@ class AdminApi:
         return deployment_id
 
     def ended(self, deployment_id: int) -> dict[str, Any]:
-        """Wait until a deployment has ended; raises PlatformError unless it SUCCEEDED."""
-        while True:
+        """Wait until a deployment has ended; raises PlatformError unless it SUCCEEDED in time."""
+        deadline = time.monotonic() + ENDED_SECONDS
+        while time.monotonic() < deadline:
             found: dict[str, Any] = self._ok(self.api.get(f"/api/deployments/{deployment_id}"))
             if found["status"] in ENDED:
                 if found["status"] != "SUCCEEDED":
@@ -71,3 +74,8 @@ class AdminApi:
                     )
                 return found
             time.sleep(POLL_SECONDS)
+        raise PlatformError(
+            f"deployment {deployment_id} has not ended within {ENDED_SECONDS / 60:g} minutes",
+            hint="ops/studio doctor says what is in its way; in the Temporal UI it is"
+            f" deployment-{deployment_id}",
+        )

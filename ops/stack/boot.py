@@ -56,12 +56,13 @@ def ensure(settings: Settings) -> str:
     """Puts the units in place; what there is to say about it."""
     if not BOOTED.is_dir():
         return "no systemd here: run ops/up after a restart of the machine"
-    new = [name for name in unit_names(settings) if not (UNITS / name).exists()]
     changed = [write(UNITS / name, text) for name, text in unit_texts(settings).items()]
     if any(changed):
         run(["systemctl", "daemon-reload"])
-    if new:
-        run(["systemctl", "enable", "--quiet", *new])
+    switched_on = settings.etc / "starts-with-the-machine"
+    if not switched_on.exists():
+        run(["systemctl", "enable", "--quiet", *unit_names(settings)])
+        write(switched_on, "")
     return unit_names(settings)[1]
 
 

@@ -16,6 +16,7 @@ from ops.stack import (
     watches,
     workspace_files,
 )
+from ops.stack.config import config_file
 from ops.stack.steps import Steps
 from ops.stack.supervisor import Supervisor
 from ops.stack.up import lock
@@ -47,6 +48,16 @@ def down(settings: Settings, steps: Steps, *, purge: bool = False) -> None:
             watches.give_back(settings.platform)
             with steps.step("Data"):
                 boot.remove(settings)
-                shutil.rmtree(settings.home)
+                remove_data(settings)
                 files.remove_users(settings)
                 files.unlink_command(settings)
+                shutil.rmtree(settings.home)
+
+
+def remove_data(settings: Settings) -> None:
+    """All but the settings, without which a purge that was cut short could not be repeated."""
+    for path in settings.home.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path != config_file(settings):
+            path.unlink()

@@ -40,11 +40,11 @@ def raise_limits(platform: str) -> None:
     """Beyond reach; for as long as this platform is there."""
     with _record() as record:
         record.platforms.add(platform)
-        for limit in LIMITS:
-            found = int(limit.read_text())
-            if found < MOST:
-                record.before[limit] = found
-                limit.write_text(str(MOST))
+        found = {limit: int(limit.read_text()) for limit in LIMITS}
+        record.before |= {limit: value for limit, value in found.items() if value < MOST}
+    # What was before is on record by now, whatever ends this here.
+    for limit in LIMITS:
+        limit.write_text(str(MOST))
 
 
 def give_back(platform: str) -> None:

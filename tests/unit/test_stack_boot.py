@@ -60,21 +60,26 @@ def test_people_s_containers_come_back_behind_the_firewall() -> None:
 
 
 def test_they_are_switched_on_once_and_taken_away(asked: list[str], tmp_path: Path) -> None:
-    assert boot.ensure(SETTINGS) == PLATFORM
-    assert asked == [
-        "systemctl daemon-reload",
-        f"systemctl enable --quiet {FIREWALL} {PLATFORM}",
-    ]
+    settings = SETTINGS.model_copy(update={"home": tmp_path / "home"})
+    # An earlier run was ended before it could switch them on.
+    for name, text in boot.unit_texts(settings).items():
+        (tmp_path / name).write_text(text)
+    assert boot.ensure(settings) == PLATFORM
+    assert asked == [f"systemctl enable --quiet {FIREWALL} {PLATFORM}"]
     asked.clear()
     # An operator may have switched them off meanwhile.
-    boot.ensure(SETTINGS)
+    boot.ensure(settings)
     assert asked == []
-    boot.remove(SETTINGS)
+    (tmp_path / FIREWALL).write_text("of an earlier version")
+    boot.ensure(settings)
+    assert asked == ["systemctl daemon-reload"]
+    asked.clear()
+    boot.remove(settings)
     assert asked == [
         f"systemctl disable --quiet {FIREWALL} {PLATFORM}",
         "systemctl daemon-reload",
     ]
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
 
 def test_where_systemd_did_not_start_the_machine_there_are_none(
