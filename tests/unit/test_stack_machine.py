@@ -12,7 +12,7 @@ import pytest
 
 from ops.errors import PlatformError
 from ops.settings import Settings
-from ops.stack import accounts, base_images, checks, config, strays
+from ops.stack import accounts, base_images, checks, config, down, strays
 from ops.stack.programs import Program
 from ops.stack.secretfiles import ensure_secrets, new_signing_key, put_once
 from ops.stack.shell import attempt, clean_environment, run
@@ -209,3 +209,14 @@ def test_a_line_of_gitea_s_log_is_no_token() -> None:
     for output in ("", f"{line}\n", f"{token}\n{token}\n"):
         with pytest.raises(PlatformError):
             accounts.token_in(output)
+
+
+def test_a_purge_that_was_cut_short_can_be_repeated(tmp_path: Path) -> None:
+    """``ops/down`` knows a platform by its settings: they go last, when nothing else is left."""
+    settings = Settings(home=tmp_path, platform="other")
+    config.keep_settings(settings)
+    for path in (settings.data / "mysql", settings.run):
+        path.mkdir(parents=True)
+    (tmp_path / "traces.jsonl").touch()
+    down.remove_data(settings)
+    assert list(tmp_path.iterdir()) == [config.config_file(settings)]
