@@ -52,6 +52,7 @@ def sweep(run: str = "") -> None:
         for pid in left:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
+        # Others' children: nothing tells when they are gone, but that they are.
         time.sleep(0.01)
 
 

@@ -166,6 +166,7 @@ class _Bench:
         with self._one.terminal(self._app) as terminal, self._plain.shell(self._container) as shell:
             terminal.send(b"cat\n")
             shell.sendall(b"cat\n")
+            # `cat` says nothing when it has begun, and what a shell echoes meanwhile is not its own.
             time.sleep(1)
             while True:
                 try:
