@@ -17,7 +17,7 @@ from api.entry.deps import Admin, Use
 from api.entry.doctor_checks import CHECKS, Scene, Skip, Trouble
 from api.entry.problems import errors
 from api.entry.schemas_doctor import Diagnosis, HopOut, HopStatus
-from ops.db.tables import App, now
+from ops.db.tables import App, User, now
 from ops.errors import NotFound, StudioError
 from ops.troubles import HOPS, PATHS, Symptom
 
@@ -44,6 +44,8 @@ async def diagnose(
     Hops of one app or workspace are skipped unless one is named.
     """
     app = await _app(use, app_id) if app_id is not None else None
+    if user_id is not None:
+        await _refuse_unknown(use, user_id)
     scene = Scene(use=use, app=app, user_id=user_id or (app.user_id if app else None))
     hops = await examine(scene, PATHS[symptom])
     return Diagnosis(
@@ -60,6 +62,13 @@ async def _app(use: Use, app_id: int) -> App:
     if app is None:
         raise NotFound(f"there is no app {app_id}")
     return app
+
+
+async def _refuse_unknown(use: Use, user_id: int) -> None:
+    """A number that is nobody's is not somebody who never opened a workspace."""
+    async with use.database.session() as session:
+        if await session.get(User, user_id) is None:
+            raise NotFound(f"there is no user {user_id}")
 
 
 async def examine(scene: Scene, path: Sequence[str]) -> list[HopOut]:
