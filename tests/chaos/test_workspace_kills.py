@@ -1,4 +1,4 @@
-"""``kill -9`` in the middle of opening, installing and pushing: what was asked for is reached.
+"""``kill -9`` in the middle of opening, running, installing and pushing: what was asked for is reached.
 
 One workspace for all: after each strike its one container, its dev server and its files are there.
 """
@@ -28,6 +28,7 @@ KEPT = "not committed, and not to be lost"
 REACHED_SECONDS = 90
 Ask = Callable[[], Coroutine[Any, Any, httpx.Response]]
 BIG = 6 * 1024 * 1024
+PROGRAMS = ("api", "control", "temporal", "workspace-87", "nginx")
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -109,7 +110,7 @@ async def serving(app: OpenApp) -> str:
     return await app.shell("pgrep -f '[n]ode server.js'")
 
 
-@pytest.mark.parametrize("program", ["api", "control", "temporal", "workspace-87", "nginx"])
+@pytest.mark.parametrize("program", PROGRAMS)
 async def test_an_opening_is_carried_through(
     platform: Platform, app: OpenApp, program: str
 ) -> None:
@@ -129,7 +130,20 @@ async def test_an_opening_is_carried_through(
     await until(none_left, 30, "no child of a killed nginx is left")
 
 
-@pytest.mark.parametrize("program", ["control", "workspace-87"])
+@pytest.mark.parametrize("program", PROGRAMS)
+async def test_a_start_is_carried_through(platform: Platform, app: OpenApp, program: str) -> None:
+    await serving(app)
+    await patiently(lambda: app.user.api.delete("/api/workspace/run"))
+    assert await app.shell("pgrep -fc '[n]ode server.js'") == "0"
+    before = (await state(app))["run"]["run_id"]
+    asked = await struck(platform, program, lambda: app.post("run", task="dev"))
+    assert asked["run_id"] == before + 1
+    assert (await run_is(app.user, "RUNNING"))["run_id"] == before + 1
+    assert await app.shell("pgrep -fc '[n]ode server.js'") == "1"
+    await nothing_is_lost(app)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
 async def test_an_install_ends_as_it_would_have(
     platform: Platform, app: OpenApp, program: str
 ) -> None:
@@ -154,7 +168,7 @@ async def test_an_install_ends_as_it_would_have(
     await nothing_is_lost(app)
 
 
-@pytest.mark.parametrize("program", ["api", "workspace-87"])
+@pytest.mark.parametrize("program", PROGRAMS)
 async def test_a_push_arrives_and_the_dev_server_goes_on(
     platform: Platform, app: OpenApp, program: str
 ) -> None:

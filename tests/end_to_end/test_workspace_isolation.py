@@ -24,7 +24,7 @@ from tests.end_to_end.test_isolation import (
 from tests.support.platform import Platform
 from tests.support.prober import LOOK, Target, connects
 from tests.support.user import User, ok
-from tests.support.workspace import OpenApp
+from tests.support.workspace import OpenApp, run_is
 
 SCAN = (
     LOOK
@@ -112,6 +112,37 @@ async def test_a_workspace_reaches_packages_and_git_and_nothing_else_of_the_plat
     packages, git = (service, settings.ports.verdaccio), (service, settings.ports.gitea_ssh)
     assert answered(seen) == {packages, git}
     assert {seen[packages], seen[git]} == {"connected"}
+
+
+async def test_a_package_that_scans_and_publishes_when_it_is_installed(
+    platform: Platform, here: OpenApp
+) -> None:
+    """Its script is no more than its owner is: packages are read, nothing else is reached."""
+    settings = platform.settings
+    service = str(settings.service_address)
+    targets = sorted((service, port) for port in platform_ports(platform))
+    evil = f"/workspace/apps/{here.id}/evil"
+    script = {"install": "node scan.js > $INIT_CWD/seen; npm publish > $INIT_CWD/published 2>&1"}
+    ok(await here.put("evil/package.json", manifest("evil", scripts=script)))
+    ok(await here.put("evil/scan.js", SCAN))
+    ok(await here.put("evil/targets.json", json.dumps(targets)))
+    await here.shell(f"cd {evil} && npm pack --pack-destination .. && rm -r {evil}")
+    ok(await here.put("package.json", manifest("x", dependencies={"evil": "file:evil-1.0.0.tgz"})))
+    ok(await here.post("run", task="install"))
+    ended = await run_is(here.user, "FAILED", "SUCCEEDED", seconds=60)
+    assert ended["state"] == "FAILED", ended
+    found = json.loads((await here.text("seen")).rpartition("SEEN")[2])
+    seen = {(host, port): what for host, port, what in found}
+    assert len(seen) == len(targets)
+    assert answered(seen) == {
+        (service, settings.ports.verdaccio),
+        (service, settings.ports.gitea_ssh),
+    }
+    assert "npm error" in await here.text("published")
+
+
+def manifest(name: str, **more: Any) -> str:
+    return json.dumps({"name": name, "version": "1.0.0"} | more)
 
 
 def test_a_workspace_runs_without_rights_and_under_limits(

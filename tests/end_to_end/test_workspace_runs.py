@@ -6,6 +6,8 @@ import asyncio
 import json
 import time
 
+import httpx
+
 from ops.temporal import connect
 from tests.support.platform import Platform
 from tests.support.secrets_seen import histories
@@ -82,6 +84,27 @@ async def test_the_log_comes_as_it_grows_and_is_resumed(user: User) -> None:
         if ended:
             break
     assert [x for x in lines if x.startswith("line-")] == [f"line-{n}" for n in range(1, 6)]
+
+
+async def test_the_last_five_logs_of_each_task_are_kept(user: User) -> None:
+    app = await server(user)
+    ok(await app.put("package.json", json.dumps({"scripts": {"dev": "pwd", "build": "date +%N"}})))
+    ok(await app.post("run", task="dev"))
+    await run_is(user, "DEAD", "FAILED")
+    for _ in range(7):
+        ok(await app.post("run", task="build"))
+        await run_is(user, "SUCCEEDED")
+    last = ok(await user.api.get("/api/workspace/run"))["run_id"]
+    statuses = [(await log_of(user, run_id)).status_code for run_id in range(1, last + 1)]
+    assert statuses == [200, 404, 404, 200, 200, 200, 200, 200]
+    assert f"/workspace/apps/{app.id}" in (await log_of(user, 1)).text
+    kept = [(await log_of(user, run_id)).text for run_id in range(4, last + 1)]
+    assert len(set(kept)) == len(kept), "each is its own"
+    assert (await log_of(user, last + 1)).status_code == 404
+
+
+async def log_of(user: User, run_id: int) -> httpx.Response:
+    return await user.api.get("/api/workspace/run/log", params={"run_id": run_id})
 
 
 async def test_a_worker_that_is_killed_finds_the_run_again(user: User, platform: Platform) -> None:
