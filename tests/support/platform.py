@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 import xmlrpc.client
 from collections.abc import Iterator
@@ -56,8 +57,13 @@ class Platform:
     @contextmanager
     def for_tests(cls) -> Iterator[Platform]:
         """A platform of the tests' own. ``STUDIO_TEST_KEEP=1`` leaves it running for the next run,
-        ``STUDIO_TEST_ATTACH=1`` takes the one that ``STUDIO_HOME`` names, as it runs."""
+        ``STUDIO_TEST_ATTACH=1`` takes the one that ``STUDIO_HOME`` names, as it runs.
+        ``STUDIO_TEST_UP=1`` says that whoever began this run has brought it up, and ends it."""
         if is_attached():
+            yield cls(load_settings())
+            return
+        if os.environ.get("STUDIO_TEST_UP") == "1":
+            os.environ.update(TEST_ENVIRONMENT)
             yield cls(load_settings())
             return
         platform = cls.up()
@@ -173,3 +179,12 @@ class Platform:
     def log(self, program: str) -> str:
         path = self.settings.logs / f"{program}.log"
         return path.read_text(errors="replace") if path.exists() else ""
+
+
+if __name__ == "__main__":
+    # For ops/test, whose several runs of pytest share one platform.
+    if sys.argv[1:] == ["up"]:
+        Platform.up()
+    else:
+        os.environ.update(TEST_ENVIRONMENT)
+        Platform(load_settings()).down()
