@@ -73,28 +73,34 @@ def clean(path: str) -> str:
 def explained(error: OSError, path: str) -> StudioError:
     """What went wrong with a file, in words for the person whose file it is."""
     shown = path or "the app's folder"
+    named = path or "./"  # for texts in any language
     match error.errno:
         case errno.ENOENT | errno.ENOTDIR | errno.EXDEV:
             return NotFound(
                 f"there is no {shown}",
                 code=ErrorCode.FILE_MISSING,
-                values={"path": shown},
+                values={"path": named},
                 field="path",
             )
         case errno.ELOOP:
-            return Invalid(f"{shown} is a link; open what it leads to", field="path")
+            return Invalid(
+                f"{shown} is a link; open what it leads to",
+                code=ErrorCode.FILE_IS_LINK,
+                values={"path": named},
+                field="path",
+            )
         case errno.EEXIST | errno.ENOTEMPTY:
             return Conflict(
                 f"{shown} exists already",
                 code=ErrorCode.FILE_EXISTS,
-                values={"path": shown},
+                values={"path": named},
                 field="path",
             )
         case errno.EISDIR:
             return Invalid(
                 f"{shown} is a folder",
                 code=ErrorCode.FILE_IS_FOLDER,
-                values={"path": shown},
+                values={"path": named},
                 field="path",
             )
         case errno.EINVAL:
@@ -110,7 +116,13 @@ def explained(error: OSError, path: str) -> StudioError:
         case errno.ENAMETOOLONG:
             return Invalid("the name is too long", code=ErrorCode.PATH_INVALID, field="path")
         case errno.EMFILE | errno.ENFILE:
-            return Invalid(f"{shown} is nested too deeply", hint="use the terminal", field="path")
+            return Invalid(
+                f"{shown} is nested too deeply",
+                code=ErrorCode.FILE_TOO_DEEP,
+                values={"path": named},
+                hint="use the terminal",
+                field="path",
+            )
     return PlatformError(f"{shown}: {error.strerror}")
 
 
@@ -122,7 +134,12 @@ def told(path: str) -> Iterator[None]:
     except OSError as error:
         raise explained(error, path) from None
     except RecursionError:
-        raise Invalid(f"{path} is nested too deeply", hint="use the terminal") from None
+        raise Invalid(
+            f"{path} is nested too deeply",
+            code=ErrorCode.FILE_TOO_DEEP,
+            values={"path": path},
+            hint="use the terminal",
+        ) from None
 
 
 class Folder:
@@ -186,7 +203,12 @@ class Folder:
             if stat.S_ISDIR(mode):
                 raise OSError(errno.EISDIR, "folder", path)
             if not stat.S_ISREG(mode):
-                raise Invalid(f"{path} is no regular file", field="path")
+                raise Invalid(
+                    f"{path} is no regular file",
+                    code=ErrorCode.FILE_NOT_REGULAR,
+                    values={"path": path},
+                    field="path",
+                )
             return os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_CLOEXEC)
         finally:
             os.close(handle)
@@ -198,7 +220,11 @@ class Folder:
         """The folder that holds ``path``, and its name there. Raises Invalid for the root."""
         above, _, name = path.rpartition("/")
         if not name:
-            raise Invalid("this is the app's folder itself", field="path")
+            raise Invalid(
+                "this is the app's folder itself",
+                code=ErrorCode.FOLDER_ITSELF,
+                field="path",
+            )
         if make:
             self.make_folder(above)
         with self.folder(above) as folder:

@@ -120,7 +120,9 @@ class Imports:
             return str(self._api.inspect_image(self._settings.workspace_image)["Id"])
         except ImageNotFound:
             raise NodeUnavailable(
-                "the image of workspaces is not on this node yet", hint="ops/up brings it"
+                "the image of workspaces is not on this node yet",
+                code=ErrorCode.WORKSPACE_IMAGE_AWAY,
+                hint="ops/up brings it",
             ) from None
 
     def _start(self, spec: ImportSpec) -> None:

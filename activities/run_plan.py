@@ -13,6 +13,7 @@ from typing import Any
 from activities import manifest, node_app, python_app
 from activities.contracts.workspace import DEV_PORT, RunTask
 from activities.tree import Tree
+from ops.error_codes import ErrorCode
 from ops.errors import SourceError
 
 HINT = "add package.json with a dev or start script, requirements.txt with main.py, or index.html"
@@ -78,7 +79,7 @@ def plan(tree: Tree, task: RunTask, *, base_path: str = "/", public_url: str = "
         return Plan(_python(tree, python, task, own=says.command is not None), env)
     if tree.has("index.html"):
         return Plan(_static(task), env)
-    raise SourceError("nothing here can be run", hint=HINT)
+    raise SourceError("nothing here can be run", code=ErrorCode.RUN_NOTHING, hint=HINT)
 
 
 def _node(
@@ -114,6 +115,8 @@ def _node(
 def _no_script(name: str) -> SourceError:
     return SourceError(
         f"package.json has no {name} script",
+        code=ErrorCode.RUN_NO_SCRIPT,
+        values={"script": name},
         hint=f'add "{name}" to its "scripts"',
         field="package.json",
     )
@@ -142,7 +145,9 @@ def _python(tree: Tree, app: python_app.Python, task: RunTask, *, own: bool) -> 
     if task is RunTask.INSTALL:
         return install
     if task is RunTask.BUILD:
-        raise SourceError("a Python app has no build step", hint="studio run dev")
+        raise SourceError(
+            "a Python app has no build step", code=ErrorCode.RUN_NO_STEP, hint="studio run dev"
+        )
     start = list(app.start)
     if start[:2] == ["sh", "-c"]:
         start[2] = f'PATH="$PWD/.venv/bin:$PATH"; {_reloading(start[2], task, own=own)}'
@@ -161,7 +166,11 @@ def _reloading(command: str, task: RunTask, *, own: bool) -> str:
 
 def _static(task: RunTask) -> list[list[str]]:
     if not task.serves:
-        raise SourceError(f"a static site has nothing to {task}", hint="studio run dev")
+        raise SourceError(
+            f"a static site has nothing to {task}",
+            code=ErrorCode.RUN_NO_STEP,
+            hint="studio run dev",
+        )
     return [["python3", "-u", "-m", "http.server", str(DEV_PORT), "--bind", ANYWHERE]]
 
 

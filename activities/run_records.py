@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from activities.beneath import Folder
+from ops.error_codes import ErrorCode
 from ops.errors import NodeUnavailable, StudioError
 from ops.settings import Node, Settings
 
@@ -98,6 +99,8 @@ class BusyRuns:
         if held is None and len(self._until) >= self._most:
             raise NodeUnavailable(
                 f"{self._most} runs are busy on {self._node_id}, which is the most",
+                code=ErrorCode.RUNS_BUSY,
+                values={"limit": self._most, "node": self._node_id},
                 hint="try again when one of them has ended",
             )
         self._until[user_id] = max(held or 0, now + RESERVED_SECONDS)

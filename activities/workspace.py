@@ -36,6 +36,7 @@ from activities.workspace_spec import (
     must_be_replaced,
     workspace_spec,
 )
+from ops.error_codes import ErrorCode
 from ops.errors import NodeUnavailable, StudioError
 from ops.names import workspace_container
 from ops.nodeclient import NodeClient
@@ -107,7 +108,9 @@ class Workspaces:
             image = self._api.inspect_image(self._settings.workspace_image)
         except ImageNotFound:
             raise NodeUnavailable(
-                "the image of workspaces is not on this node yet", hint="ops/up brings it"
+                "the image of workspaces is not on this node yet",
+                code=ErrorCode.WORKSPACE_IMAGE_AWAY,
+                hint="ops/up brings it",
             ) from None
         code_server = self._settings.tools_bin / "code-server"
         return workspace_spec(

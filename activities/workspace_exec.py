@@ -298,6 +298,7 @@ class Execs:
 def _away() -> EngineAway:
     return EngineAway(
         "the engine that runs the workspaces does not answer",
+        code=ErrorCode.ENGINE_AWAY,
         hint="your files are kept; try again in a minute",
     )
 

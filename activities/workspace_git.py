@@ -22,6 +22,7 @@ from activities.contracts.workspace import (
 )
 from activities.workspace_disk import Disks
 from activities.workspace_exec import Done, Execs
+from ops.error_codes import ErrorCode
 from ops.errors import DiskFull, PlatformError
 from ops.gitea import workspace_url
 from ops.settings import Settings
@@ -158,6 +159,7 @@ class WorkspaceGit:
         if await in_thread(self._disks.is_full, user_id):
             raise DiskFull(
                 "there is no room for the repository on your workspace's disk",
+                code=ErrorCode.DISK_FULL,
                 hint="delete what you do not need (node_modules of other apps, for example)",
             )
         raise PlatformError(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from activities.beneath import Folder, explained, told
 from activities.tree import READ_LIMIT, Tree, as_text
+from ops.error_codes import ErrorCode
 from ops.errors import Conflict, NotFound
 from ops.settings import Settings
 
@@ -50,7 +51,9 @@ class Homes:
         except FileNotFoundError:
             mounted = False
         if not mounted:
-            raise Conflict("the workspace is not open", hint="open it first")
+            raise Conflict(
+                "the workspace is not open", code=ErrorCode.WORKSPACE_CLOSED, hint="open it first"
+            )
         with Folder.at(path, owner=OWNER) as folder:
             yield folder
 
@@ -62,7 +65,9 @@ class Homes:
                 folder = disk.folder(f"apps/{app_id}")
             except OSError:
                 raise NotFound(
-                    f"app {app_id} is not in the workspace", hint="open the app first"
+                    f"app {app_id} is not in the workspace",
+                    code=ErrorCode.APP_NOT_OPENED,
+                    hint="open the app first",
                 ) from None
         with folder:
             yield folder

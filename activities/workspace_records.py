@@ -89,7 +89,7 @@ class WorkspaceRecords:
         """Where it is, also on a host that is away."""
         row = await session.get(Workspace, user_id)
         if row is None or row.node_id is None:
-            raise NotFound(f"user {user_id} has no workspace")
+            raise NotFound(f"user {user_id} has no workspace", code=ErrorCode.WORKSPACE_CLOSED)
         return self._placement(row, [])
 
     async def _nodes(self, session: AsyncSession, *, lock: bool) -> list[Candidate]:

@@ -114,27 +114,45 @@ def message_of(text: str) -> bytes:
     if not text.strip():
         raise Invalid("a commit needs a message", code=ErrorCode.MESSAGE_EMPTY, field="message")
     if "\0" in text:
-        raise Invalid("a message holds no NUL", field="message")
+        raise Invalid("a message holds no NUL", code=ErrorCode.MESSAGE_UNREADABLE, field="message")
     try:
         data = text.encode()
     except UnicodeEncodeError:
-        raise Invalid("a message is UTF-8 text", field="message") from None
+        raise Invalid(
+            "a message is UTF-8 text",
+            code=ErrorCode.MESSAGE_UNREADABLE,
+            field="message",
+        ) from None
     if len(data) > LONGEST_MESSAGE:
-        raise Invalid(f"a message has up to {LONGEST_MESSAGE // 1024} KB", field="message")
+        raise Invalid(
+            f"a message has up to {LONGEST_MESSAGE // 1024} KB",
+            code=ErrorCode.MESSAGE_TOO_LONG,
+            values={"limit": LONGEST_MESSAGE // 1024},
+            field="message",
+        )
     return data
 
 
 def paths_of(paths: list[str]) -> list[str]:
     """Paths as they go behind ``--``. Raises Invalid."""
     if len(paths) > MOST_PATHS:
-        raise Invalid(f"up to {MOST_PATHS} paths at once are possible", field="paths")
+        raise Invalid(
+            f"up to {MOST_PATHS} paths at once are possible",
+            code=ErrorCode.PATHS_LIMIT,
+            values={"limit": MOST_PATHS},
+            field="paths",
+        )
     return [clean(path) or "." for path in paths]
 
 
 def commit_id(text: str) -> str:
     """Never a branch, an option or a range. Raises Invalid."""
     if _COMMIT.fullmatch(text) is None:
-        raise Invalid("a commit is named by 7 to 40 hexadecimal digits", field="commit")
+        raise Invalid(
+            "a commit is named by 7 to 40 hexadecimal digits",
+            code=ErrorCode.COMMIT_ID_INVALID,
+            field="commit",
+        )
     return text
 
 
@@ -159,7 +177,13 @@ class WorkspaceGit:
     async def status(self) -> Status:
         done = await self._git("--no-optional-locks", "status", "--porcelain=v2", "--branch", "-z")
         if done.exit_code == 128:
-            raise NotFound("there is no Git repository", hint=done.said[-300:])
+            said = done.said[-300:]
+            raise NotFound(
+                "there is no Git repository",
+                code=ErrorCode.GIT_NO_REPOSITORY,
+                values={"why": said},
+                hint=said,
+            )
         return parse_status(_done(done).stdout)
 
     async def diff(self, path: str, *, staged: bool) -> tuple[str, bool]:
@@ -214,7 +238,13 @@ class WorkspaceGit:
                     code=ErrorCode.PUSHED_MEANWHILE,
                     hint="pull first",
                 )
-            raise Conflict("the push was refused", hint=done.said[-1000:])
+            said = done.said[-1000:]
+            raise Conflict(
+                "the push was refused",
+                code=ErrorCode.PUSH_REFUSED,
+                values={"why": said},
+                hint=said,
+            )
         return {"branch": branch, "commit": await self.head()}
 
     async def greeted(self, host: str, port: int) -> int:
@@ -232,13 +262,19 @@ class WorkspaceGit:
         if status.behind and status.ahead:
             raise Conflict(
                 f"both sides have new commits ({status.ahead} here, {status.behind} there)",
+                code=ErrorCode.DIVERGED,
+                values={"ahead": status.ahead, "behind": status.behind},
                 hint="`git rebase` or `git merge` in the terminal",
             )
         if status.behind:
             done = await self._git("merge", "--ff-only", "--quiet", f"refs/remotes/origin/{branch}")
             if done.exit_code:
+                said = done.said[-1000:]
                 raise Conflict(
-                    "files changed here stand in the way", hint=done.said[-1000:] or "commit them"
+                    "files changed here stand in the way",
+                    code=ErrorCode.CHANGES_IN_THE_WAY,
+                    values={"why": said},
+                    hint=said or "commit them",
                 )
         after = await self.head()
         return {"branch": branch, "commit": after, "changed": before != after}
@@ -248,7 +284,12 @@ class WorkspaceGit:
         wanted = commit_id(commit)
         found = await self._git("rev-parse", "--verify", "--quiet", f"{wanted}^{{commit}}")
         if found.exit_code:
-            raise NotFound(f"there is no commit {wanted}", field="commit")
+            raise NotFound(
+                f"there is no commit {wanted}",
+                code=ErrorCode.COMMIT_UNKNOWN,
+                values={"commit": wanted},
+                field="commit",
+            )
         full = found.stdout.decode().strip()
         if any(file["worktree"] != "?" for file in (await self.status()).files):
             raise Conflict(
@@ -258,7 +299,7 @@ class WorkspaceGit:
             )
         await self._must("restore", f"--source={full}", "--staged", "--worktree", "--", ".")
         if (await self._git("diff", "--cached", "--quiet")).exit_code == 0:
-            raise Conflict("the files are as they were at that commit")
+            raise Conflict("the files are as they were at that commit", code=ErrorCode.COMMIT_SAME)
         await self._as(author, ["commit", "--quiet", "--file=-"], f"Restore {full[:10]}".encode())
         return await self.head()
 
@@ -274,7 +315,11 @@ class WorkspaceGit:
     async def _branch(self) -> str:
         done = await self._git("symbolic-ref", "--short", "--quiet", "HEAD")
         if done.exit_code:
-            raise Conflict("no branch is checked out", hint="`git switch main` in the terminal")
+            raise Conflict(
+                "no branch is checked out",
+                code=ErrorCode.NO_BRANCH,
+                hint="`git switch main` in the terminal",
+            )
         return done.stdout.decode().strip()
 
     async def _fetched(self, branch: str) -> Status:
@@ -291,7 +336,12 @@ class WorkspaceGit:
 
 def _done(done: Done) -> Done:
     if done.exit_code == 124:
-        raise Conflict("Git took too long and was ended", hint="use the terminal")
+        raise Conflict(
+            "Git took too long and was ended", code=ErrorCode.GIT_TOO_SLOW, hint="use the terminal"
+        )
     if done.exit_code:
-        raise Conflict("Git did not do it", hint=done.said[-1000:])
+        said = done.said[-1000:]
+        raise Conflict(
+            "Git did not do it", code=ErrorCode.GIT_FAILED, values={"why": said}, hint=said
+        )
     return done

@@ -196,6 +196,9 @@ def to_problem(error: StudioError) -> dict[str, Any]:
         problem["field"] = error.field
     if error.code:
         problem |= {"code": error.code.value, "values": error.values}
+    elif isinstance(error, PlatformError):
+        # What a server answered is not translated; that it is no fault of the person's is.
+        problem |= {"code": ErrorCode.FAULT_TOLD.value, "values": {"why": error.what}}
     return problem
 
 

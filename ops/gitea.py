@@ -17,6 +17,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ConfigDict
 
+from ops.error_codes import ErrorCode
 from ops.errors import Conflict, Invalid, NodeUnavailable, PlatformError
 from ops.gitea_commits import Commit, Comparison
 from ops.settings import Settings, read_secret
@@ -146,8 +147,18 @@ class Gitea:
             return known
         message = str(answer.json().get("message", ""))
         if "already" in message.lower() or "been used" in message.lower():
-            raise Conflict("this SSH key belongs to another account", hint="add a key of your own")
-        raise Invalid("the Git server refused this SSH key", hint=message[:200], field="public_key")
+            raise Conflict(
+                "this SSH key belongs to another account",
+                code=ErrorCode.SSH_KEY_TAKEN,
+                hint="add a key of your own",
+            )
+        raise Invalid(
+            "the Git server refused this SSH key",
+            code=ErrorCode.SSH_KEY_REFUSED,
+            values={"why": message[:200]},
+            hint=message[:200],
+            field="public_key",
+        )
 
     async def find_key(self, user_id: int, public_key: str) -> int | None:
         """The Git server's id of a key that the person has there already."""
@@ -266,11 +277,17 @@ class Gitea:
             answer = await self._client.request(method, path, json=json, params=params)
         except httpx.TransportError as error:
             raise NodeUnavailable(
-                "the Git server does not answer", hint="try again in a minute"
+                "the Git server does not answer",
+                code=ErrorCode.GIT_AWAY,
+                hint="try again in a minute",
             ) from error
         if answer.status_code not in accept:
             if answer.status_code in (502, 503, 504):
-                raise NodeUnavailable("the Git server is starting", hint="try again in a minute")
+                raise NodeUnavailable(
+                    "the Git server is starting",
+                    code=ErrorCode.GIT_AWAY,
+                    hint="try again in a minute",
+                )
             raise PlatformError(
                 f"the Git server answered {answer.status_code} to {method} {path}",
                 hint=answer.text[:300],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ops.db.session import Database
 from ops.db.tables import AccountDeletion
+from ops.error_codes import ErrorCode
 from ops.errors import Conflict
 from ops.gitea import Gitea
 
@@ -18,4 +19,4 @@ async def leave_nothing_on_git(database: Database, gitea: Gitea, user_id: int) -
         deletion = await session.get(AccountDeletion, user_id)
     if deletion is not None:
         await gitea.delete_user(user_id)
-        raise Conflict("the account is being deleted")
+        raise Conflict("the account is being deleted", code=ErrorCode.ACCOUNT_DELETING)

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from ops.error_codes import ErrorCode
 from ops.errors import NodeUnavailable
 from ops.settings import Settings
 
@@ -84,5 +85,8 @@ class Prometheus:
 
 def _away(why: str) -> NodeUnavailable:
     return NodeUnavailable(
-        f"the figures cannot be read just now: {why}", hint="Prometheus may be starting; try again"
+        f"the figures cannot be read just now: {why}",
+        code=ErrorCode.FIGURES_AWAY,
+        values={"why": why},
+        hint="Prometheus may be starting; try again",
     )

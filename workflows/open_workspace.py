@@ -23,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
         WorkspaceRef,
         WorkspaceStatus,
     )
+    from ops.error_codes import ErrorCode
     from ops.errors import Conflict, to_application_error
     from workflows.calls import uninterrupted
     from workflows.failures import refusal
@@ -151,7 +152,11 @@ class OpenWorkspace:
         async with self._turn:
             if self._ending:
                 raise to_application_error(
-                    Conflict("the workspace was just closed", hint="open it again")
+                    Conflict(
+                        "the workspace was just closed",
+                        code=ErrorCode.WORKSPACE_CLOSED,
+                        hint="open it again",
+                    )
                 )
             self._touched_at = workflow.now()
             known = self._workspace.placement

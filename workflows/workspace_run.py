@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
         RunTask,
         StartRunInput,
     )
+    from ops.error_codes import ErrorCode
     from ops.errors import Conflict, to_application_error
     from workflows.calls import begin, until_ended
     from workflows.policies import FOLLOW, ON_WORKSPACE, RUN_ENDS, RUN_OR_REFUSE
@@ -50,7 +51,12 @@ class Runs:
         run = self.current
         if run is not None and (run.app_id, run.task) != (app_id, task):
             raise to_application_error(
-                Conflict(f"{run.task} of app {run.app_id} is running", hint="stop it first")
+                Conflict(
+                    f"{run.task} of app {run.app_id} is running",
+                    code=ErrorCode.RUN_BESIDE,
+                    values={"task": run.task.value, "app": run.app_id},
+                    hint="stop it first",
+                )
             )
 
     async def start(self, app_id: int, task: RunTask) -> None:

@@ -81,7 +81,9 @@ async def _turn(app_id: int) -> AsyncIterator[None]:
                 await held.enter_async_context(_slots)
         except TimeoutError:
             raise NodeUnavailable(
-                "too many questions about data are asked just now", hint="try again in a minute"
+                "too many questions about data are asked just now",
+                code=ErrorCode.DATA_BUSY,
+                hint="try again in a minute",
             ) from None
         yield
 
@@ -134,9 +136,11 @@ async def _find(data: Data, name: str, asked: Find) -> str:
             if more:
                 break
             if large:
+                before = asked.skip + len(found)
                 raise Invalid(
-                    f"the document after {asked.skip + len(found)} others is larger than can be"
-                    " shown",
+                    f"the document after {before} others is larger than can be shown",
+                    code=ErrorCode.DOCUMENT_NOT_SHOWN,
+                    values={"count": before},
                     hint="skip it",
                 )
             found.append(document)
@@ -171,7 +175,11 @@ async def _remove(data: Data, name: str, asked: Remove) -> str:
 
 async def _known(data: Data, name: str) -> None:
     if name not in await data.list_collection_names():
-        raise NotFound(f"there is no collection {name!r}")
+        raise NotFound(
+            f"there is no collection {name!r}",
+            code=ErrorCode.COLLECTION_MISSING,
+            values={"name": name},
+        )
 
 
 def _no_document() -> NotFound:
@@ -227,7 +235,12 @@ def _told() -> Iterator[None]:
         if error.code in AUTHENTICATION_FAILED:
             raise PlatformError("the app's database does not let the platform in") from error
         said = plain(str((error.details or {}).get("errmsg", error)))[:300]
-        raise Invalid("the database refused this", hint=said) from None
+        raise Invalid(
+            "the database refused this",
+            code=ErrorCode.DATABASE_REFUSED,
+            values={"why": said},
+            hint=said,
+        ) from None
     except PyMongoError as error:
         if error.timeout and not isinstance(error, ServerSelectionTimeoutError):
             raise _too_long() from None
@@ -241,5 +254,7 @@ def _told() -> Iterator[None]:
 def _too_long() -> Invalid:
     return Invalid(
         f"this took longer than {SECONDS:g} seconds",
+        code=ErrorCode.DATA_TOO_SLOW,
+        values={"seconds": SECONDS},
         hint="ask for fewer documents, or by a field that has an index",
     )

@@ -13,6 +13,7 @@ from api.deploy_control.registry_tokens import BuildPasswords, RegistryIssuer
 from ops.crypto import Vault
 from ops.db.session import Database
 from ops.db.tables import App, Deployment
+from ops.error_codes import ErrorCode
 from ops.errors import NotFound
 from ops.logstore import LogStore
 from ops.settings import Settings
@@ -39,7 +40,9 @@ class State:
         async with self.database.session() as session:
             row = await session.get(App, app_id)
         if row is None:
-            raise NotFound(f"there is no app {app_id}")
+            raise NotFound(
+                f"there is no app {app_id}", code=ErrorCode.APP_UNKNOWN, values={"id": app_id}
+            )
         return row
 
     async def ended(self, deployment_id: int) -> bool:

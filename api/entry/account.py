@@ -94,7 +94,9 @@ async def read_deletion(
     scheme, _, receipt = authorization.partition(" ")
     if scheme.lower() != "bearer" or not receipt:
         raise Unauthorized(
-            "this needs the receipt of a deletion", hint="Authorization: Bearer sd_…"
+            "this needs the receipt of a deletion",
+            code=ErrorCode.RECEIPT_UNKNOWN,
+            hint="Authorization: Bearer sd_…",
         )
     query = select(AccountDeletion).where(
         AccountDeletion.receipt_hash == token_hash(receipt.strip())
@@ -102,5 +104,5 @@ async def read_deletion(
     async with use.database.session() as session:
         row = (await session.exec(query)).first()
     if row is None:
-        raise NotFound("there is no deletion with this receipt")
+        raise NotFound("there is no deletion with this receipt", code=ErrorCode.RECEIPT_UNKNOWN)
     return DeletionOut.of(row)

@@ -104,6 +104,8 @@ async def create_app(body: NewApp, me: Me, use: Use) -> AppOut:
     if body.template is not None and body.template not in samples.SAMPLES:
         raise Invalid(
             f"there is no template {body.template[:50]!r}",
+            code=ErrorCode.TEMPLATE_MISSING,
+            values={"name": body.template[:50], "known": ", ".join(samples.SAMPLES)},
             hint="one of: " + ", ".join(samples.SAMPLES),
             field="template",
         )
@@ -151,7 +153,11 @@ async def _record(use: Services, user_id: int, body: NewApp, state: ImportState 
                 )
                 if await _insert(session, app):
                     return app
-    raise Conflict("no free address was found for this name", hint="try again or take another name")
+    raise Conflict(
+        "no free address was found for this name",
+        code=ErrorCode.NO_FREE_ADDRESS,
+        hint="try again or take another name",
+    )
 
 
 async def _insert(session: AsyncSession, app: App) -> bool:

@@ -16,6 +16,7 @@ from api.entry.schemas import AppOut, NewApp
 from api.entry.services import Services
 from api.entry.workspace_node import asked
 from ops.db.tables import App
+from ops.error_codes import ErrorCode
 from ops.errors import NodeUnavailable, StudioError
 from workflows import workspace_commands as commands
 
@@ -57,7 +58,11 @@ async def _fill(use: Services, me: Caller, app: App, request: Request) -> None:
     try:
         await commands.open_app(use.temporal, me.id, app.id)
     except TimeoutError:
-        raise NodeUnavailable("the workspace takes too long to open", hint="try again") from None
+        raise NodeUnavailable(
+            "the workspace takes too long to open",
+            code=ErrorCode.WORKSPACE_OPENING,
+            hint="try again",
+        ) from None
     of_app = {"app_id": app.id}
     await asked(use, me, "/files/archive", params=of_app | {"path": ""}, content=request.stream())
     author = {"name": me.user.email.partition("@")[0], "email": me.user.email}

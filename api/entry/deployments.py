@@ -116,6 +116,7 @@ async def retry(owned: OwnedDeployment, use: Use, body: Asked | None = None) -> 
     ):
         raise Conflict(
             f"deployment {owned.id} is {source.status}",
+            code=ErrorCode.NOT_RETRIED,
             hint="only one that failed or was cancelled can be retried",
         )
     if source.kind == DeploymentKind.STOP:

@@ -18,6 +18,7 @@ from api.entry.doctor_checks import CHECKS, Scene, Skip, Trouble
 from api.entry.problems import errors
 from api.entry.schemas_doctor import Diagnosis, HopOut, HopStatus
 from ops.db.tables import App, User, now
+from ops.error_codes import ErrorCode
 from ops.errors import NotFound, StudioError
 from ops.troubles import HOPS, PATHS, Symptom
 
@@ -60,7 +61,9 @@ async def _app(use: Use, app_id: int) -> App:
     async with use.database.session() as session:
         app = (await session.exec(select(App).where(App.id == app_id))).first()
     if app is None:
-        raise NotFound(f"there is no app {app_id}")
+        raise NotFound(
+            f"there is no app {app_id}", code=ErrorCode.APP_UNKNOWN, values={"id": app_id}
+        )
     return app
 
 

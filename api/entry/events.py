@@ -22,6 +22,7 @@ from api.entry.problems import Responses, errors
 from api.entry.schemas_deployments import DeploymentOut, LogLine
 from api.entry.services import Services
 from ops.db.tables import Deployment
+from ops.error_codes import ErrorCode
 from ops.errors import NodeUnavailable
 
 router = APIRouter(prefix="/api/deployments/{deployment_id}", tags=["deployments"])
@@ -161,7 +162,11 @@ async def _lines(
             if answer.status_code == 404:
                 return
             if answer.status_code != 200:
-                raise NodeUnavailable("the log cannot be read just now", hint="try again soon")
+                raise NodeUnavailable(
+                    "the log cannot be read just now",
+                    code=ErrorCode.LOG_AWAY,
+                    hint="try again soon",
+                )
             async for text in answer.aiter_lines():
                 line = _parsed(text)
                 if line is not None:
@@ -169,7 +174,9 @@ async def _lines(
         finally:
             await answer.aclose()
     except httpx.HTTPError as error:
-        raise NodeUnavailable("the log cannot be read just now", hint="try again soon") from error
+        raise NodeUnavailable(
+            "the log cannot be read just now", code=ErrorCode.LOG_AWAY, hint="try again soon"
+        ) from error
 
 
 def _parsed(text: str) -> LogLine | None:

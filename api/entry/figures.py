@@ -11,6 +11,7 @@ from fastapi import APIRouter, Path
 from api.entry.deps import Admin, OwnedApp, Use
 from api.entry.problems import errors
 from api.entry.schemas_figures import AppFigures, AppPoint, NodeFigures, NodePoint
+from ops.error_codes import ErrorCode
 from ops.errors import NotFound
 from ops.prometheus import Window
 
@@ -56,7 +57,12 @@ async def read_node_figures(
     """Processors, memory, disk and containers of a host over the last hour."""
     # Also a check: what was given goes into an expression.
     if node_id not in {node.node_id for node in use.settings.nodes}:
-        raise NotFound(f"no host is named {node_id[:50]}", hint="see `studio nodes`")
+        raise NotFound(
+            f"no host is named {node_id[:50]}",
+            code=ErrorCode.HOST_UNKNOWN,
+            values={"node": node_id[:50]},
+            hint="see `studio nodes`",
+        )
     window = Window.last(HOUR, STEP)
     named = f'{{node_id="{node_id}"}}'
     cpu, memory, disk, containers = await asyncio.gather(

@@ -9,6 +9,7 @@ from temporalio.service import RPCError
 from activities.contracts.imports import ImportState
 from api.entry.services import Services
 from ops.db.tables import App
+from ops.error_codes import ErrorCode
 from ops.errors import Conflict, NodeUnavailable
 from workflows import commands
 
@@ -37,7 +38,11 @@ async def again(use: Services, app: App) -> None:
         # In one statement: of two who ask at once, one is told that it is not failed any more.
         asked = await session.exec(update(App).where(*failed).values(values))
     if asked.rowcount == 0:
-        raise Conflict("there is no import that has failed", hint="see `studio status APP`")
+        raise Conflict(
+            "there is no import that has failed",
+            code=ErrorCode.IMPORT_NOT_FAILED,
+            hint="see `studio status APP`",
+        )
     app.import_state, app.import_error, app.import_report = ImportState.PENDING, None, None
     await ask(use, app)
 

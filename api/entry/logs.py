@@ -58,7 +58,7 @@ async def _open(use: Services, path: str) -> httpx.Response:
             use.control.build_request("GET", path, timeout=FOLLOW), stream=True
         )
     except httpx.HTTPError as error:
-        raise NodeUnavailable(AWAY, hint="try again soon") from error
+        raise NodeUnavailable(AWAY, code=ErrorCode.LOG_AWAY, hint="try again soon") from error
     if answer.status_code == 200:
         return answer
     await answer.aclose()
@@ -68,7 +68,7 @@ async def _open(use: Services, path: str) -> httpx.Response:
             code=ErrorCode.APP_NOT_LIVE,
             hint="deploy or start it first",
         )
-    raise NodeUnavailable(AWAY, hint="try again soon")
+    raise NodeUnavailable(AWAY, code=ErrorCode.LOG_AWAY, hint="try again soon")
 
 
 async def _events(answer: httpx.Response) -> AsyncIterator[ServerSentEvent]:

@@ -17,6 +17,7 @@ from api.entry.problems import errors
 from api.entry.schemas_admin import AdminWorkspace, NodeOut, Placed, PlacedApp
 from api.entry.services import Services
 from ops.db.tables import App, NodeRow, User, Workspace
+from ops.error_codes import ErrorCode
 from ops.errors import NodeUnavailable, NotFound
 from ops.settings import Node
 from workflows import commands, ids
@@ -113,7 +114,12 @@ def _known(use: Services, node_id: str) -> Node:
         if node.node_id == node_id:
             return node
     known = ", ".join(node.node_id for node in use.settings.nodes)
-    raise NotFound(f"no host is named {node_id}", hint=f"one of: {known}")
+    raise NotFound(
+        f"no host is named {node_id}",
+        code=ErrorCode.HOST_UNKNOWN,
+        values={"node": node_id},
+        hint=f"one of: {known}",
+    )
 
 
 def _described(

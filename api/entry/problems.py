@@ -139,7 +139,12 @@ async def _studio_error(request: Request, error: Exception) -> JSONResponse:
         log.warning("request.failed", what=error.what, hint=error.hint, kind=type(error).__name__)
     if isinstance(error, PlatformError):
         # What another server answered is for the operator's log, not for everybody.
-        error = PlatformError(error.what, hint="this is a fault of the platform; it is logged")
+        error = PlatformError(
+            error.what,
+            code=error.code,
+            values=error.values,
+            hint="this is a fault of the platform; it is logged",
+        )
     return answer(error)
 
 
@@ -213,7 +218,13 @@ async def _unexpected(request: Request, error: Exception) -> JSONResponse:
 
 
 def _fault() -> JSONResponse:
-    return _plain(500, "Something went wrong", "this is a fault of the platform; it is logged")
+    return _plain(
+        500,
+        "Something went wrong",
+        "this is a fault of the platform; it is logged",
+        code=ErrorCode.FAULT,
+        values={},
+    )
 
 
 def install(app: FastAPI) -> None:

@@ -162,7 +162,11 @@ def _startable(row: Deployment | None, deployment_id: int) -> Deployment:
             hint="deploy its commit again" if row.commit is None else f"deploy --ref {row.commit}",
         )
     if row.status != DeploymentStatus.SUCCEEDED or row.digest is None:
-        raise Conflict(f"deployment {deployment_id} never became a release")
+        raise Conflict(
+            f"deployment {deployment_id} never became a release",
+            code=ErrorCode.NEVER_RELEASED,
+            values={"id": deployment_id},
+        )
     return row
 
 

@@ -10,6 +10,7 @@ from api.entry.problems import errors
 from api.entry.schemas_workspace import CodeOut, OpenApp, WorkspaceState
 from api.entry.workspace import open_workspace
 from api.entry.workspace_node import asked
+from ops.error_codes import ErrorCode
 from ops.errors import Conflict, NodeUnavailable
 
 router = APIRouter(prefix="/api/workspace", tags=["workspace"])
@@ -26,10 +27,15 @@ async def open_code(body: OpenApp, me: Me, use: Use) -> CodeOut:
     if use.settings.routing == "path":
         raise Conflict(
             "VS Code needs a name of its own, which this installation has not",
+            code=ErrorCode.CODE_NEEDS_NAME,
             hint="an administrator can set STUDIO_ROUTING=names and a wildcard name in the DNS",
         )
     if (await open_workspace(body, me, use)).status is not WorkspaceState.RUNNING:
-        raise NodeUnavailable("your workspace is still being opened", hint="try again soon")
+        raise NodeUnavailable(
+            "your workspace is still being opened",
+            code=ErrorCode.WORKSPACE_OPENING,
+            hint="try again soon",
+        )
     await asked(use, me, "/code", params={})
     ticket = await previews.new_ticket(use, me.id, me.token_id, "code")
     return CodeOut(url=previews.enter_code_url(use.settings, me.id, ticket, body.app_id))

@@ -197,7 +197,9 @@ async def read_run_log(
                 await session.exec(select(Workspace.run).where(Workspace.user_id == me.id))
             ).first()
         if not latest:
-            raise Conflict("nothing has run yet", hint="start something first")
+            raise Conflict(
+                "nothing has run yet", code=ErrorCode.NOTHING_RAN, hint="start something first"
+            )
         run_id = int(latest["run_id"])
     headers = {"Last-Event-ID": last_event_id} if last_event_id else None
     return await call(use, me, "GET", f"/runs/{run_id}/log", headers=headers, endless=True)

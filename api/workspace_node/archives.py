@@ -113,6 +113,8 @@ async def download_archive(
         if sum(1 for _ in packed) == MOST_PACKED:
             raise Invalid(
                 f"an archive may hold up to {MOST_PACKED} files and folders",
+                code=ErrorCode.ARCHIVE_ENTRIES,
+                values={"limit": MOST_PACKED},
                 hint="take a folder of it",
             )
 
@@ -146,16 +148,25 @@ def look(file: io.BufferedIOBase) -> list[tuple[zipfile.ZipInfo, str]]:
     for info in archive.infolist():
         mode = info.external_attr >> 16 if info.create_system == UNIX else 0
         if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise Invalid(f"{info.filename[:200]!r} is a link or a device", field="archive")
+            raise Invalid(
+                f"{info.filename[:200]!r} is a link or a device",
+                code=ErrorCode.ARCHIVE_NO_FILE,
+                values={"path": info.filename[:200]},
+                field="archive",
+            )
         # zipfile unpacks other methods without a limit: a few bytes could become all of the memory.
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise Invalid(
                 f"{info.filename[:200]!r} is packed in a way that is not taken here",
+                code=ErrorCode.ARCHIVE_METHOD,
+                values={"path": info.filename[:200]},
                 field="archive",
                 hint="pack it with zip's usual method (deflate)",
             )
         if info.flag_bits & 1:
-            raise Invalid("the archive is encrypted", field="archive")
+            raise Invalid(
+                "the archive is encrypted", code=ErrorCode.ARCHIVE_ENCRYPTED, field="archive"
+            )
         total += info.file_size
         # Backslashes are separators to those who packed on Windows; here they would be names.
         path = clean(info.filename.replace("\\", "/"))
@@ -238,7 +249,12 @@ def _unpack_file(
                 new.write(data)
             new.put(name, mode=mode)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
-        raise Invalid(f"{full[:200]} is broken in the archive", field="archive") from None
+        raise Invalid(
+            f"{full[:200]} is broken in the archive",
+            code=ErrorCode.ARCHIVE_BROKEN,
+            values={"path": full[:200]},
+            field="archive",
+        ) from None
     return total
 
 

@@ -11,6 +11,7 @@ from collections import defaultdict
 
 from activities.workspace_exec import Execs
 from activities.workspace_spec import CODE_SERVER, WORKSPACE
+from ops.error_codes import ErrorCode
 from ops.errors import NodeUnavailable
 from ops.names import CODE_PORT
 from ops.settings import Node, Settings
@@ -69,12 +70,15 @@ class CodeServers:
             raise NodeUnavailable(
                 f"VS Code takes more memory than a workspace has"
                 f" ({self._settings.workspace_memory_mb} MB)",
+                code=ErrorCode.CODE_MEMORY,
+                values={"size": self._settings.workspace_memory_mb, "least": LEAST_MEMORY_MB},
                 hint=f"an administrator can set STUDIO_WORKSPACE_MEMORY_MB={LEAST_MEMORY_MB}",
             )
         found = await self._execs.container_state(user_id)
         if all(mount["Destination"] != CODE_SERVER for mount in found["Mounts"]):
             raise NodeUnavailable(
                 "this workspace was opened before VS Code was installed",
+                code=ErrorCode.CODE_NOT_THERE,
                 hint="close the workspace and open it again",
             )
         async with self._starting[user_id]:
@@ -98,6 +102,8 @@ class CodeServers:
             await self._execs.kill(exec_id)
         raise NodeUnavailable(
             "VS Code does not start in your workspace",
+            code=ErrorCode.CODE_NOT_STARTED,
+            values={"log": LOG},
             hint=f"stop what else runs there, and see {LOG}",
         )
 

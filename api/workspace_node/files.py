@@ -118,7 +118,12 @@ def _decoded(body: Written) -> bytes:
         else:
             data = base64.b64decode(body.content, validate=True)
     except (UnicodeEncodeError, binascii.Error):
-        raise Invalid(f"the content is no {body.encoding}", field="content") from None
+        raise Invalid(
+            f"the content is no {body.encoding}",
+            code=ErrorCode.CONTENT_UNREADABLE,
+            values={"encoding": body.encoding},
+            field="content",
+        ) from None
     if len(data) > TEXT_LIMIT:
         raise Invalid(
             f"a file of more than {TEXT_LIMIT // 2**20} MB is uploaded",
@@ -135,10 +140,20 @@ def _expect(folder: Folder, path: str, etag: str | None) -> int:
         found = folder.stat(path)
     except FileNotFoundError:
         if etag:
-            raise Changed(f"{path} was deleted", hint="read it again") from None
+            raise Changed(
+                f"{path} was deleted",
+                code=ErrorCode.FILE_DELETED,
+                values={"path": path},
+                hint="read it again",
+            ) from None
         return 0o644
     if not stat.S_ISREG(found.st_mode):
-        raise Invalid(f"{path} is no regular file", field="path")
+        raise Invalid(
+            f"{path} is no regular file",
+            code=ErrorCode.FILE_NOT_REGULAR,
+            values={"path": path},
+            field="path",
+        )
     if etag == NEW or (etag is not None and etag_of(read_whole(folder, path)) != etag):
         raise Changed(
             f"somebody else changed {path}",

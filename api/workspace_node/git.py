@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from activities.workspace_repository import SSH_FAILED, Author, WorkspaceGit
 from api.workspace_node.state import AppId, Here, State, UserId
+from ops.error_codes import ErrorCode
 from ops.errors import Conflict, NodeUnavailable
 from ops.settings import Settings
 
@@ -69,11 +70,13 @@ async def _refuse_while_away(settings: Settings, git: WorkspaceGit) -> None:
         async with asyncio.timeout(CONNECT_SECONDS):
             _, writer = await asyncio.open_connection(host, port)
     except OSError:
-        raise NodeUnavailable("the Git server does not answer", hint=KEPT) from None
+        raise NodeUnavailable(
+            "the Git server does not answer", code=ErrorCode.GIT_AWAY, hint=KEPT
+        ) from None
     writer.close()
     # It is there, and either did not let the key in, which is for Git to tell, or is not ready.
     if code != SSH_FAILED:
-        raise NodeUnavailable("the Git server is starting", hint=KEPT)
+        raise NodeUnavailable("the Git server is starting", code=ErrorCode.GIT_AWAY, hint=KEPT)
 
 
 @router.get("/status")

@@ -16,6 +16,7 @@ from activities.beneath import Folder
 from activities.boundary import in_thread
 from activities.workspace_home import Homes
 from api.workspace_node.state import Here, State, UserId
+from ops.error_codes import ErrorCode
 from ops.errors import LimitReached, StudioError
 
 router = APIRouter(prefix="/runs")
@@ -85,7 +86,12 @@ async def read_log(
 ) -> Response:
     """Events `lines` {"lines": […]}, then `end`."""
     if here.reading[user_id] >= MOST_A_USER:
-        raise LimitReached("too many logs are being read", hint="close one")
+        raise LimitReached(
+            "too many logs are being read",
+            code=ErrorCode.TABS_LIMIT,
+            values={"limit": MOST_A_USER},
+            hint="close one",
+        )
     log = Log(here.homes, user_id, run_id, last_event_id)
     first = await in_thread(log.more)
     return EventSourceResponse(_counted(here, user_id, log, first), ping=PING_SECONDS)

@@ -78,7 +78,7 @@ async def find(
     execs: Execs, user_id: int, app_id: int, query: str, *, regex: bool, case: bool
 ) -> dict[str, Any]:
     if "\0" in query or "\n" in query:
-        raise Invalid("one line is searched for", field="q")
+        raise Invalid("one line is searched for", code=ErrorCode.SEARCH_ONE_LINE, field="q")
     folder = f"/workspace/apps/{app_id}"
     done = await execs.run(
         user_id,

@@ -25,6 +25,7 @@ from activities.workspace_git import REMOVE_SECONDS, removal_argv
 from activities.workspace_home import Homes
 from api.workspace_node.code_servers import CodeServers
 from api.workspace_node.terminals import Terminals
+from ops.error_codes import ErrorCode
 from ops.errors import LimitReached, PlatformError
 from ops.settings import Node, Settings
 from workflows import ids
@@ -88,7 +89,10 @@ class State:
         """Each holds descriptors for as long as its sender takes. Raises LimitReached."""
         if self.uploading[user_id] >= MOST_UPLOADS:
             raise LimitReached(
-                f"{MOST_UPLOADS} uploads of yours are under way", hint="wait until one has ended"
+                f"{MOST_UPLOADS} uploads of yours are under way",
+                code=ErrorCode.UPLOADS_LIMIT,
+                values={"limit": MOST_UPLOADS},
+                hint="wait until one has ended",
             )
         self.uploading[user_id] += 1
         try:

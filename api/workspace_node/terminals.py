@@ -184,7 +184,9 @@ class Terminals:
         self._forget_ended()
         terminal = self._open.get(terminal_id)
         if terminal is None or terminal.user_id != user_id:
-            raise NotFound("this terminal has ended", hint="open a new one")
+            raise NotFound(
+                "this terminal has ended", code=ErrorCode.TERMINAL_ENDED, hint="open a new one"
+            )
         return terminal
 
     async def close(self) -> None:

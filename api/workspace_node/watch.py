@@ -14,6 +14,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from activities.boundary import in_thread
 from api.workspace_node.inotify import Change, Gone, Lost, Watch
 from api.workspace_node.state import AppId, Here, State, UserId
+from ops.error_codes import ErrorCode
 from ops.errors import LimitReached
 
 router = APIRouter(prefix="/files")
@@ -29,7 +30,12 @@ MOST_CHANGES = 1000
 async def watch(user_id: UserId, app_id: AppId, here: Here) -> Response:
     """Events `changes` {"changes": [{path, what}]}; `reload` when too much happened; `end`."""
     if here.watching[user_id] >= MOST_A_USER:
-        raise LimitReached("too many are watching", hint="close another editor")
+        raise LimitReached(
+            "too many are watching",
+            code=ErrorCode.TABS_LIMIT,
+            values={"limit": MOST_A_USER},
+            hint="close another editor",
+        )
     here.touch(user_id)
     seen = await in_thread(Watch, lambda: here.homes.app(user_id, app_id))
     return EventSourceResponse(_events(here, user_id, seen), ping=PING_SECONDS)
