@@ -78,7 +78,7 @@ async def put_stages(session: AsyncSession, progress: Progress) -> None:
         return
     table = SQLModel.metadata.tables["deployment_stages"]
     put = insert(table)
-    changed = ("status", "attempt", "host", "started_at", "ended_at", "error")
+    changed = ("status", "attempt", "host", "started_at", "ended_at", "error", "report")
     await (await session.connection()).execute(
         put.on_duplicate_key_update({name: put.inserted[name] for name in changed}),
         [
@@ -91,6 +91,7 @@ async def put_stages(session: AsyncSession, progress: Progress) -> None:
                 "started_at": naive(stage.started_at),
                 "ended_at": naive(stage.ended_at) if stage.ended_at else None,
                 "error": stage.error,
+                "report": stage.report.model_dump(mode="json") if stage.report else None,
             }
             for stage in progress.stages
         ],

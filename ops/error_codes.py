@@ -229,6 +229,8 @@ class ErrorCode(StrEnum):
     HOST_LATE = "host_late"
     NO_RUNNER = "no_runner"
     RUNNERS_LOST = "runners_lost"
+    RUNNER_LOST = "runner_lost"
+    OWED = "owed"
     ENDED_BY_FORCE = "ended_by_force"
     DISPLACED = "displaced"
 

@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.contracts.records import RECORD_OWED, OwedUndo
     from workflows import ids
     from workflows.calls import begin, first_of, record, until_ended
-    from workflows.failures import DeploymentCancelled, RunnerLost, StageFailed, report_of
+    from workflows.failures import DeploymentCancelled, RunnerLost, StageFailed, lost, report_of
     from workflows.messages import CancelRequest, DeploymentInput
     from workflows.policies import UNDO, Policy
     from workflows.progress import Timeline
@@ -65,11 +65,11 @@ class Course:
             self.timeline.end(stage, StageStatus.CANCELLED)
             raise
         except RunnerLost:
-            self.timeline.end(stage, StageStatus.FAILED, f"{host} was lost")
+            self.timeline.end(stage, StageStatus.FAILED, lost(stage, host))
             raise
         except ActivityError as error:
             report = report_of(error, stage, host)
-            self.timeline.end(stage, StageStatus.FAILED, report.what)
+            self.timeline.end(stage, StageStatus.FAILED, report)
             raise StageFailed(report) from error
         self.timeline.end(stage, StageStatus.SUCCEEDED)
         return result

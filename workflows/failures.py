@@ -49,6 +49,17 @@ def report_of(error: ActivityError, stage: Stage | None, host: str | None) -> Er
     )
 
 
+def lost(stage: Stage, host: str | None) -> ErrorReport:
+    """The report of a stage whose runner went away; it is tried again on another."""
+    return ErrorReport(
+        stage=stage.value,
+        host=host,
+        what=f"{host} was lost",
+        code=ErrorCode.RUNNER_LOST,
+        values={"node": host or ""},
+    )
+
+
 def refusal(error: ActivityError, host: str | None) -> ApplicationError:
     """The answer of an update whose activity failed: what a caller gets told, and how to go on."""
     cause = error.cause

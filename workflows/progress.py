@@ -62,10 +62,16 @@ class Timeline:
         workflow.upsert_search_attributes(attributes)
         self._changed(f"{stage.value} {_MARKS[StageStatus.RUNNING]}")
 
-    def end(self, stage: Stage, status: StageStatus, error: str | None = None) -> None:
+    def end(self, stage: Stage, status: StageStatus, why: ErrorReport | None = None) -> None:
         running = self._stages[stage]
         self._stages[stage] = running.model_copy(
-            update={"status": status, "ended_at": workflow.now(), "error": error}
+            update={
+                "status": status,
+                "ended_at": workflow.now(),
+                "error": why.what if why else None,
+                # Each snapshot holds all stages: the log's last lines are with the deployment only.
+                "report": why.model_copy(update={"log_tail": []}) if why else None,
+            }
         )
         self._changed(f"{stage.value} {_MARKS[status]}")
 

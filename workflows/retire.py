@@ -14,6 +14,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.contracts.records import TAKE_PRUNABLE, OwedUndo, Plan, PrunableInput
     from activities.contracts.runtime import PRUNE_LOCAL, RETIRE, PruneLocalInput, RetireInput
     from activities.contracts.servers import DELETE_IMAGE, DeleteImageInput
+    from ops.error_codes import ErrorCode
+    from ops.errors import ErrorReport
     from workflows import ids
     from workflows.calls import begin, record
     from workflows.policies import CONTROL, UNDO
@@ -39,10 +41,20 @@ async def retire(
                 what="old containers and images",
             )
         )
-        timeline.end(Stage.RETIRE, StageStatus.FAILED, f"{node_id} is away: it is owed to it")
+        timeline.end(Stage.RETIRE, StageStatus.FAILED, _owed_to(node_id))
         return gone
     timeline.end(Stage.RETIRE, StageStatus.SUCCEEDED)
     return gone
+
+
+def _owed_to(node_id: str) -> ErrorReport:
+    return ErrorReport(
+        stage=Stage.RETIRE.value,
+        host=node_id,
+        what=f"{node_id} is away: it is owed to it",
+        code=ErrorCode.OWED,
+        values={"node": node_id},
+    )
 
 
 async def _old_containers(plan: Plan, keep: str | None, node_id: str) -> list[str]:

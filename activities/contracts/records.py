@@ -59,6 +59,8 @@ class Placement(Frozen):
 
 
 class StageRecord(Frozen):
+    """``report`` says what ``error`` does, with the code that a page needs."""
+
     name: Stage
     status: StageStatus
     attempt: int = 1
@@ -66,6 +68,7 @@ class StageRecord(Frozen):
     started_at: datetime
     ended_at: datetime | None = None
     error: str | None = None
+    report: ErrorReport | None = None
 
 
 class Progress(Frozen):

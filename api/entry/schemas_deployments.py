@@ -51,6 +51,9 @@ class StageOut(Given):
     started_at: Time
     ended_at: Time | None
     error: str | None
+    report: ErrorReport | None = Field(
+        description="The same with its code, for a translation; null for failures of before"
+    )
 
 
 class DeploymentOut(Given):
@@ -116,6 +119,7 @@ class DeploymentOut(Given):
                         started_at=stage.started_at,
                         ended_at=stage.ended_at,
                         error=stage.error,
+                        report=ErrorReport.model_validate(stage.report) if stage.report else None,
                     )
                     for stage in stages
                 ),

@@ -159,6 +159,8 @@ class Deployment(SQLModel, table=True):
 
 
 class DeploymentStage(SQLModel, table=True):
+    """``report`` says what ``error`` does, with the code that a page needs."""
+
     __tablename__ = "deployment_stages"
     __table_args__ = (UniqueConstraint("deployment_id", "name"),)
     id: int | None = Field(default=None, primary_key=True)
@@ -170,6 +172,7 @@ class DeploymentStage(SQLModel, table=True):
     started_at: datetime = Field(sa_column=_time(False))
     ended_at: datetime | None = Field(default=None, sa_column=_time())
     error: str | None = Field(default=None, sa_column=Column(Text))
+    report: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
 
 
 class NodeRow(SQLModel, table=True):

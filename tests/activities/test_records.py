@@ -84,9 +84,16 @@ async def test_snapshots_only_go_forward_and_never_back_from_the_end(
     assert found["clone"].status == "SUCCEEDED"
     assert found["clone"].ended_at == AT.replace(tzinfo=None)
     assert found["build"].attempt == 2
+    lost = ErrorReport(stage="build", what="it was lost", code="runner_lost", values={"node": "r"})
+    failed = stage(Stage.BUILD, StageStatus.FAILED, error=lost.what, report=lost)
+    await records.record_progress(progress(row, 4, stages=[done, failed]))
+    found = await stages(given, row)
+    assert found["clone"].report is None
+    assert found["build"].report is not None
+    assert ErrorReport.model_validate(found["build"].report) == lost
     error = ErrorReport(stage="build", what="it failed", log_tail=["last line"])
     end = progress(
-        row, 4, status=DeploymentStatus.FAILED, error=error, ended_at=AT, removed=["container x"]
+        row, 5, status=DeploymentStatus.FAILED, error=error, ended_at=AT, removed=["container x"]
     )
     await records.record_progress(end)
     await records.record_progress(progress(row, 9))
@@ -94,7 +101,7 @@ async def test_snapshots_only_go_forward_and_never_back_from_the_end(
     assert (now.status, now.commit, now.version, now.removed) == (
         "FAILED",
         "abc",
-        4,
+        5,
         ["container x"],
     )
     assert now.error["log_tail"] == ["last line"]

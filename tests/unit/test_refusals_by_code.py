@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,8 @@ from fastapi import FastAPI
 from temporalio.exceptions import ApplicationError
 
 from activities import beneath, run_plan, run_records
+from activities.contracts.base import DeploymentStatus, Stage, StageStatus
+from activities.contracts.records import Progress, StageRecord
 from activities.contracts.workspace import Run, RunTask
 from activities.tree import Tree
 from activities.workspace_exec import Done
@@ -24,9 +27,10 @@ from activities.workspace_repository import WorkspaceGit, commit_id, message_of
 from api.deploy_control import app as deploy_control
 from api.deploy_control import documents
 from api.entry import data, logs, problems, workspace_node
+from api.entry.schemas_deployments import DeploymentOut
 from api.workspace_node import archives
 from ops.appdata import ListCollections
-from ops.db.tables import App
+from ops.db.tables import App, Deployment, DeploymentStage
 from ops.error_codes import ErrorCode
 from ops.errors import (
     Conflict,
@@ -40,12 +44,14 @@ from ops.errors import (
 )
 from ops.settings import Settings
 from tests.unit.test_error_codes import named, texts
+from workflows.failures import lost
 from workflows.workspace_run import Runs
 
 SETTINGS = Settings(home=Path("/srv/studio"))
 NODE = SETTINGS.node("workspace-87")
 ME: Any = SimpleNamespace(id=7)
-SHOP = App(id=7, user_id=1, name="Shop", slug="shop")
+AT = datetime(2025, 1, 31, 12)
+SHOP = App(id=7, user_id=1, name="Shop", slug="shop", created_at=AT)
 
 
 def filled(error: StudioError) -> ErrorCode:
@@ -225,3 +231,38 @@ def test_a_faults_code_is_kept_where_it_came_from() -> None:
     told = from_problem(to_problem(PlatformError("it answered 500")))
     assert filled(told) is ErrorCode.FAULT_TOLD
     assert told.values == {"why": "it answered 500"}
+
+
+# --- a stage of a deployment --------------------------------------------------------------------
+
+
+def test_a_stages_code_comes_out_of_its_record() -> None:
+    report = lost(Stage.BUILD, "runner-101")
+    stage = StageRecord(
+        name=Stage.BUILD,
+        status=StageStatus.FAILED,
+        started_at=AT,
+        error=report.what,
+        report=report,
+    )
+    progress = Progress(
+        deployment_id=31, version=2, status=DeploymentStatus.RUNNING, stages=[stage]
+    )
+    (carried,) = Progress.model_validate_json(progress.model_dump_json()).stages
+    assert carried.report is not None
+    fixed: dict[str, Any] = {"deployment_id": 31, "status": "FAILED", "started_at": AT}
+    rows = [
+        DeploymentStage(
+            name="build", error=carried.error, report=carried.report.model_dump(), **fixed
+        ),
+        DeploymentStage(name="clone", error="it failed", **fixed),
+    ]
+    row = Deployment(
+        id=31, app_id=7, user_id=1, kind="deploy", status="RUNNING", created_at=AT, error=None
+    )
+    clone, build = DeploymentOut.of(SETTINGS, SHOP, row, rows).stages
+    assert build.report is not None
+    assert (build.error, build.report.code) == ("runner-101 was lost", "runner_lost")
+    assert named(texts("en")["runner_lost"]) == set(build.report.values)
+    # One that was recorded before there were codes.
+    assert (clone.error, clone.report) == ("it failed", None)

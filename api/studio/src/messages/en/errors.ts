@@ -214,6 +214,8 @@ const messages: Record<ErrorCode, string> = {
   host_late: "{node} did not finish in time. Try again when the host is up.",
   no_runner: "No runner had a free build slot. Try again when a runner is up.",
   runners_lost: "The runner was lost again and again. Try again when a runner is up.",
+  runner_lost: "{node} was lost.",
+  owed: "{node} is away. It is done when the host is back.",
   ended_by_force: "An operator ended this deployment by force. What it left behind is being cleaned up; deploy again.",
   displaced: "A newer deployment ({id}) took its place.",
 

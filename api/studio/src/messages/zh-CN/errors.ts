@@ -213,6 +213,8 @@ const messages: Record<ErrorCode, string> = {
   host_late: "{node} 未能及时完成。请在该主机恢复后重试。",
   no_runner: "没有构建主机有空闲的构建位置。请在有构建主机可用时重试。",
   runners_lost: "构建主机多次失去连接。请在有构建主机可用时重试。",
+  runner_lost: "{node} 已失去连接。",
+  owed: "{node} 没有响应，将在其恢复后补做。",
   ended_by_force: "运维人员强制结束了此次部署。遗留的内容正在清理，请重新部署。",
   displaced: "较新的部署（{id}）取代了它。",
 
