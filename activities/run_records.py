@@ -15,7 +15,7 @@ from pathlib import Path
 
 from activities.beneath import Folder
 from ops.error_codes import ErrorCode
-from ops.errors import NodeUnavailable, StudioError
+from ops.errors import NodeUnavailable, NotFound, StudioError
 from ops.settings import Node, Settings
 
 KEEPS_PREFIX = "keeps-prefix"
@@ -48,6 +48,13 @@ def log_tail(disk: Folder, run_id: int) -> list[str]:
     with os.fdopen(fd, "rb") as file:
         file.seek(max(0, os.fstat(fd).st_size - TAIL_BYTES))
         return file.read(TAIL_BYTES).decode(errors="replace").splitlines()[-LOG_TAIL:]
+
+
+def log_gone(run_id: int) -> NotFound:
+    """Of each task the last few logs are kept."""
+    return NotFound(
+        f"the log of run {run_id} is not kept", code=ErrorCode.RUN_LOG_GONE, values={"run": run_id}
+    )
 
 
 def noted_exit(disk: Folder, run_id: int) -> int | None:

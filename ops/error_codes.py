@@ -63,6 +63,7 @@ class ErrorCode(StrEnum):
     # not there, or not now
     APP_MISSING = "app_missing"
     APP_UNKNOWN = "app_unknown"
+    USER_UNKNOWN = "user_unknown"
     DEPLOYMENT_MISSING = "deployment_missing"
     LINK_MISSING = "link_missing"
     TOKEN_MISSING = "token_missing"  # noqa: S105
@@ -143,6 +144,7 @@ class ErrorCode(StrEnum):
     RUN_NO_STEP = "run_no_step"
     RUN_BESIDE = "run_beside"
     NOTHING_RAN = "nothing_ran"
+    RUN_LOG_GONE = "run_log_gone"
     CODE_NEEDS_NAME = "code_needs_name"
     CODE_MEMORY = "code_memory"
     CODE_NOT_THERE = "code_not_there"

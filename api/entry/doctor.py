@@ -71,7 +71,9 @@ async def _refuse_unknown(use: Use, user_id: int) -> None:
     """A number that is nobody's is not somebody who never opened a workspace."""
     async with use.database.session() as session:
         if await session.get(User, user_id) is None:
-            raise NotFound(f"there is no user {user_id}")
+            raise NotFound(
+                f"there is no user {user_id}", code=ErrorCode.USER_UNKNOWN, values={"id": user_id}
+            )
 
 
 async def examine(scene: Scene, path: Sequence[str]) -> list[HopOut]:

@@ -17,6 +17,8 @@ from sqlmodel import select
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
+from activities.contracts.workspace import Run
+from activities.run_records import log_gone
 from api.entry import problems
 from api.entry.deps import Caller, Me, Use, changeable, is_good, own_app, same_origin, signed_in
 from api.entry.problems import errors
@@ -180,7 +182,7 @@ async def _to_node(websocket: WebSocket, node: ClientConnection) -> None:
             "content": {"text/event-stream": {}},
             "description": 'Events `lines` {"lines": […]}, then `end`; resumable',
         },
-        **errors(401, 409, 422, 503),
+        **errors(401, 404, 409, 422, 503),
     },
     response_class=Response,
 )
@@ -191,15 +193,20 @@ async def read_run_log(
     last_event_id: Annotated[str | None, Header(max_length=64)] = None,
 ) -> Response:
     """What a run prints, as it comes. The last five logs of each task are kept."""
-    if run_id is None:
-        async with use.database.session() as session:
-            latest = (
-                await session.exec(select(Workspace.run).where(Workspace.user_id == me.id))
-            ).first()
-        if not latest:
-            raise Conflict(
-                "nothing has run yet", code=ErrorCode.NOTHING_RAN, hint="start something first"
-            )
-        run_id = int(latest["run_id"])
+    async with use.database.session() as session:
+        known = (
+            await session.exec(select(Workspace.run).where(Workspace.user_id == me.id))
+        ).first()
+    if not known:
+        raise Conflict(
+            "nothing has run yet", code=ErrorCode.NOTHING_RAN, hint="start something first"
+        )
+    latest = Run.model_validate(known)
+    run_id = run_id or latest.run_id
+    if run_id > latest.run_id:
+        raise log_gone(run_id)
     headers = {"Last-Event-ID": last_event_id} if last_event_id else None
-    return await call(use, me, "GET", f"/runs/{run_id}/log", headers=headers, endless=True)
+    params = {"over": run_id < latest.run_id or latest.state.ended}
+    return await call(
+        use, me, "GET", f"/runs/{run_id}/log", params=params, headers=headers, endless=True
+    )

@@ -14,6 +14,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from activities.beneath import Folder
 from activities.boundary import in_thread
+from activities.run_records import log_gone
 from activities.workspace_home import Homes
 from api.workspace_node.state import Here, State, UserId
 from ops.error_codes import ErrorCode
@@ -30,11 +31,18 @@ PING_SECONDS = 15
 
 
 class Log:
-    """One run's log. A position is the file's number and an offset: a new file starts anew."""
+    """One run's log. A position is the file's number and an offset: a new file starts anew.
 
-    def __init__(self, homes: Homes, user_id: int, run_id: int, after: str | None) -> None:
+    ``over``: the run is known to have ended, also where its own note of that is missing, as after
+    the end of an engine. Raises NotFound when its log is not kept any more."""
+
+    def __init__(
+        self, homes: Homes, user_id: int, run_id: int, after: str | None, *, over: bool
+    ) -> None:
         self._homes = homes
         self._user_id = user_id
+        self._run_id = run_id
+        self._over = over
         self._folder = f".studio/runs/{run_id}"
         self._inode, self._offset = _position(after)
 
@@ -45,10 +53,12 @@ class Log:
     def more(self) -> tuple[list[str], bool]:
         """Whole lines that were not read yet, and whether the run has ended. Blocking."""
         with self._homes.disk(self._user_id) as disk:
-            ended = _exists(disk, f"{self._folder}/exit")
+            ended = self._over or _exists(disk, f"{self._folder}/exit")
             try:
                 fd = disk.regular(f"{self._folder}/log")
             except (OSError, StudioError):
+                if self._over:
+                    raise log_gone(self._run_id) from None
                 return [], ended
         with os.fdopen(fd, "rb") as file:
             found = os.fstat(fd)
@@ -82,9 +92,10 @@ async def read_log(
     user_id: UserId,
     run_id: Annotated[int, Path(ge=1)],
     here: Here,
+    over: bool = False,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Events `lines` {"lines": […]}, then `end`."""
+    """Events `lines` {"lines": […]}, then `end`; `over`: nothing more comes."""
     if here.reading[user_id] >= MOST_A_USER:
         raise LimitReached(
             "too many logs are being read",
@@ -92,7 +103,7 @@ async def read_log(
             values={"limit": MOST_A_USER},
             hint="close one",
         )
-    log = Log(here.homes, user_id, run_id, last_event_id)
+    log = Log(here.homes, user_id, run_id, last_event_id, over=over)
     first = await in_thread(log.more)
     return EventSourceResponse(_counted(here, user_id, log, first), ping=PING_SECONDS)
 

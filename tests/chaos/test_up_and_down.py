@@ -29,8 +29,8 @@ from tests.support.user import User
 HOME = Path("/var/lib/fun-ai-studio-spare")
 SPARE = {
     "STUDIO_HOME": str(HOME),
-    "STUDIO_PLATFORM": "studiospare",
-    "STUDIO_NAME_PREFIX": "studiospare-",
+    "STUDIO_PLATFORM": "studiosp",
+    "STUDIO_NAME_PREFIX": "studiosp-",
     "STUDIO_PORT_OFFSET": "900",
     "STUDIO_SUBNET_BASE": "172.26",
 }

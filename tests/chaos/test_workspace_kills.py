@@ -107,7 +107,7 @@ async def serving(app: OpenApp) -> str:
     """The dev server's process; it is started where it does not run."""
     await patiently(lambda: app.post("run", task="dev"))
     await run_is(app.user, "RUNNING")
-    return await app.shell("pgrep -f '[n]ode server.js'")
+    return await app.inside("pgrep -f '[n]ode server.js'")
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -134,12 +134,12 @@ async def test_an_opening_is_carried_through(
 async def test_a_start_is_carried_through(platform: Platform, app: OpenApp, program: str) -> None:
     await serving(app)
     await patiently(lambda: app.user.api.delete("/api/workspace/run"))
-    assert await app.shell("pgrep -fc '[n]ode server.js'") == "0"
+    assert await app.inside("pgrep -fc '[n]ode server.js'") == "0"
     before = (await state(app))["run"]["run_id"]
     asked = await struck(platform, program, lambda: app.post("run", task="dev"))
     assert asked["run_id"] == before + 1
     assert (await run_is(app.user, "RUNNING"))["run_id"] == before + 1
-    assert await app.shell("pgrep -fc '[n]ode server.js'") == "1"
+    assert await app.inside("pgrep -fc '[n]ode server.js'") == "1"
     await nothing_is_lost(app)
 
 
@@ -150,7 +150,7 @@ async def test_an_install_ends_as_it_would_have(
     await patiently(lambda: app.user.api.delete("/api/workspace/run"))
     before = (await state(app))["run"]["run_id"] or 0
     await patiently(lambda: app.post("run", task="install"))
-    await app.shell("while ! pgrep -x sleep; do sleep 0.05; done")
+    await app.inside("while ! pgrep -x sleep; do sleep 0.05; done")
     pid = platform.kill(program)
 
     async def back() -> bool:
@@ -173,14 +173,14 @@ async def test_a_push_arrives_and_the_dev_server_goes_on(
     platform: Platform, app: OpenApp, program: str
 ) -> None:
     pid = await serving(app)
-    await app.shell(f"head -c {BIG} /dev/urandom > /workspace/apps/{app.id}/big.bin")
+    await app.inside(f"head -c {BIG} /dev/urandom > /workspace/apps/{app.id}/big.bin")
     committed = await patiently(lambda: app.post("git/commit", message=program, paths=["big.bin"]))
     await struck(platform, program, lambda: app.post("git/push"))
     head = await app.user.api.get("/api/workspace/git/log", params={"app_id": app.id})
     assert ok(head)["commits"][0]["commit"] == committed["commit"]
-    remote = await app.shell(f"git -C /workspace/apps/{app.id} ls-remote --heads origin | cut -f1")
+    remote = await app.inside(f"git -C /workspace/apps/{app.id} ls-remote --heads origin | cut -f1")
     assert committed["commit"] in remote.split()
-    assert await app.shell("pgrep -f '[n]ode server.js'") == pid
+    assert await app.inside("pgrep -f '[n]ode server.js'") == pid
     await nothing_is_lost(app)
 
 
@@ -223,5 +223,5 @@ async def test_two_clients_do_not_fight(app: OpenApp) -> None:
     )
     assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 200, 200, 412]
     assert await app.text("same.txt") in ("mine", "yours")
-    assert await app.shell("pgrep -f '[n]ode server.js'") == pid
+    assert await app.inside("pgrep -f '[n]ode server.js'") == pid
     await nothing_is_lost(app)

@@ -11,9 +11,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlencode
 
+import docker
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
+from ops.names import workspace_container
 from tests.support.user import User, ok
 
 OUTPUT_SECONDS = 20.0
@@ -54,6 +56,22 @@ class OpenApp:
         """What a command prints in a terminal of its own, without its echo."""
         async with self.terminal() as terminal:
             return await terminal.run(command)
+
+    async def inside(self, command: str) -> str:
+        """The same by the engine of its host. Terminals are counted, also for a minute after them."""
+
+        def ask() -> str:
+            settings = self.user.settings
+            engine = docker.DockerClient(base_url=f"unix://{settings.docker_socket}")
+            try:
+                name = settings.name_prefix + workspace_container(self.user.id)
+                done = engine.containers.get(name).exec_run(["sh", "-c", command])
+            finally:
+                engine.close()
+            assert isinstance(done.output, bytes)
+            return done.output.decode(errors="replace").strip()
+
+        return await asyncio.to_thread(ask)
 
     @asynccontextmanager
     async def terminal(self, **query: Any) -> AsyncIterator[Terminal]:

@@ -51,6 +51,7 @@ const messages: Record<ErrorCode, string> = {
 
   app_missing: "There is no such app of yours.",
   app_unknown: "There is no app {id}.",
+  user_unknown: "There is no user {id}.",
   deployment_missing: "There is no such deployment of yours.",
   link_missing: "This link is withdrawn already, or has expired.",
   token_missing: "This token is gone already.",
@@ -129,6 +130,7 @@ const messages: Record<ErrorCode, string> = {
   run_no_step: "This app has no such step. Run its dev server.",
   run_beside: "{task} of app {app} is running. Stop it first.",
   nothing_ran: "Nothing has run yet. Start something first.",
+  run_log_gone: "The log of run {run} is not kept any more: of each task the last five are.",
   code_needs_name: "VS Code needs a name of its own, which this installation has not. An administrator can set STUDIO_ROUTING=names and a wildcard name in the DNS.",
   code_memory: "VS Code takes more memory than a workspace has ({size} MB). An administrator can set STUDIO_WORKSPACE_MEMORY_MB={least}.",
   code_not_there: "This workspace was opened before VS Code was installed. Close the workspace and open it again.",
