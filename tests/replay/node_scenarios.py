@@ -10,7 +10,7 @@ from temporalio.client import Client
 from activities.contracts.base import DeploymentRef
 from activities.contracts.nodes import Reconciliation, Repair
 from activities.contracts.runtime import PruneLocalInput, RemoveInput
-from tests.workflows.node_world import NODE, Host, a_boot
+from tests.workflows.node_world import NODE, Host, a_boot, takes_work
 from tests.workflows.test_deploy import eventually
 from workers.lifecycle import say_hello
 from workflows import commands, ids
@@ -21,7 +21,7 @@ Scenario = Callable[[Client, Host], Awaitable[None]]
 
 async def is_said(client: Client, host: Host, *statuses: str) -> None:
     """A worker of the host has started, and what is recorded since ends in ``statuses``."""
-    await say_hello(client, a_boot())
+    await say_hello(client, a_boot(), takes_work)
     await eventually(lambda: host.statuses()[-len(statuses) :] == list(statuses))
 
 
@@ -83,7 +83,7 @@ async def node_continued(client: Client, host: Host) -> None:
     async with asyncio.timeout(30):
         while (await handle.describe()).run_id == first:
             before = len(host.records)
-            await say_hello(client, a_boot())
+            await say_hello(client, a_boot(), takes_work)
             await eventually(lambda before=before: len(host.records) > before)  # type: ignore[misc]
     await looked_at(client)
     assert await handle.query("status") == "DRAINING"

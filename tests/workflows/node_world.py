@@ -192,3 +192,13 @@ class HostOfApps(Host):
 def a_boot() -> NodeInfo:
     """What a worker says of itself that has just started."""
     return NodeInfo(node_id=NODE, role=NodeRole.RUNTIME, boot_id=uuid.uuid4().hex)
+
+
+async def takes_work() -> bool:
+    """What control answers of a node that was never drained."""
+    return False
+
+
+async def drains() -> bool:
+    """What it answers of one that is to take nothing new."""
+    return True

@@ -13,7 +13,7 @@ from temporalio.client import Client
 
 from activities.contracts.base import DeploymentStatus, Stage
 from ops.error_codes import ErrorCode
-from tests.workflows.node_world import HostOfApps, a_boot
+from tests.workflows.node_world import HostOfApps, a_boot, takes_work
 from tests.workflows.test_deploy import APP, ended, eventually, no_trace, submit
 from tests.workflows.world import RUNTIME, World
 from workers.control_workflows import WORKFLOWS
@@ -109,9 +109,9 @@ async def test_a_runtime_that_dies_in_the_health_stage_owes_the_undo_and_does_it
     assert world.containers == {"app-1-1", "app-1-2"}
 
     world.dies.clear()
-    await say_hello(world.client, a_boot())
+    await say_hello(world.client, a_boot(), takes_work)
     await eventually(lambda: world.containers == {"app-1-1"})
-    await say_hello(world.client, a_boot())
+    await say_hello(world.client, a_boot(), takes_work)
     await eventually(lambda: [owed.deployment_id for owed in runtime.done] == [2])
     assert world.live == 1
     assert world.route is not None
@@ -131,5 +131,5 @@ async def test_a_cancel_does_not_wait_for_a_runtime_that_is_gone(runtime: HostOf
     assert [owed.what for owed in world.owed] == ["container app-1-1"]
     assert world.containers == {"app-1-1"}
     world.dies.clear()
-    await say_hello(world.client, a_boot())
+    await say_hello(world.client, a_boot(), takes_work)
     await eventually(lambda: not world.containers)
