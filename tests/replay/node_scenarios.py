@@ -10,7 +10,7 @@ from temporalio.client import Client
 from activities.contracts.base import DeploymentRef
 from activities.contracts.nodes import Reconciliation, Repair
 from activities.contracts.runtime import PruneLocalInput, RemoveInput
-from tests.workflows.node_world import NODE, Host, a_boot, takes_work
+from tests.workflows.node_world import NODE, Host, a_boot, takes_work, watched
 from tests.workflows.test_deploy import eventually
 from workers.lifecycle import say_hello
 from workflows import commands, ids
@@ -27,13 +27,7 @@ async def is_said(client: Client, host: Host, *statuses: str) -> None:
 
 async def looked_at(client: Client) -> None:
     """Until it is compared with the records, and watched."""
-    handle = client.get_workflow_handle(ids.node_workflow(NODE))
-    async with asyncio.timeout(10):
-        while not any(
-            pending.activity_type.name == "watch"
-            for pending in (await handle.describe()).raw_description.pending_activities
-        ):
-            await asyncio.sleep(0.05)
+    await watched(client.get_workflow_handle(ids.node_workflow(NODE)))
 
 
 async def node_down_and_up(client: Client, host: Host) -> None:

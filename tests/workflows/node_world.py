@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import activity
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
 from activities.contracts.base import Confirmed, DeploymentRef
@@ -189,9 +189,28 @@ class HostOfApps(Host):
         return todo
 
 
-def a_boot() -> NodeInfo:
+@dataclass
+class HostOfBuilds(Host):
+    """The runner of a ``World``: it has that world's checkouts."""
+
+    world: World | None = None
+
+    @activity.defn(name=INVENTORY.name)
+    async def inventory(self, given: NodeInfo) -> Inventory:
+        assert self.world is not None
+        return Inventory(node_id=given.node_id, checkouts=sorted(self.world.checkouts))
+
+    @activity.defn(name=RECONCILE.name)
+    async def reconcile(self, given: Inventory) -> Reconciliation:
+        assert self.world is not None
+        ended = {one for one, told in self.world.progress.items() if told.status.ended}
+        under_way = frozenset(given.checkouts) - ended
+        return reconcile(given, View(under_way=under_way))
+
+
+def a_boot(node_id: str = NODE, role: NodeRole = NodeRole.RUNTIME) -> NodeInfo:
     """What a worker says of itself that has just started."""
-    return NodeInfo(node_id=NODE, role=NodeRole.RUNTIME, boot_id=uuid.uuid4().hex)
+    return NodeInfo(node_id=node_id, role=role, boot_id=uuid.uuid4().hex)
 
 
 async def takes_work() -> bool:
@@ -202,3 +221,13 @@ async def takes_work() -> bool:
 async def drains() -> bool:
     """What it answers of one that is to take nothing new."""
     return True
+
+
+async def watched(node: WorkflowHandle[Any, Any]) -> None:
+    """Until the node was compared with the records, and is watched since."""
+    async with asyncio.timeout(10):
+        while not any(
+            pending.activity_type.name == WATCH.name
+            for pending in (await node.describe()).raw_description.pending_activities
+        ):
+            await asyncio.sleep(0.05)

@@ -12,13 +12,14 @@ import pytest_asyncio
 from temporalio.client import Client
 
 from activities.contracts.base import DeploymentStatus, Stage
+from activities.contracts.nodes import NodeRole
 from ops.error_codes import ErrorCode
-from tests.workflows.node_world import HostOfApps, a_boot, takes_work
+from tests.workflows.node_world import HostOfApps, HostOfBuilds, a_boot, takes_work, watched
 from tests.workflows.test_deploy import APP, ended, eventually, no_trace, submit
-from tests.workflows.world import RUNTIME, World
+from tests.workflows.world import RUNNER, RUNTIME, World
 from workers.control_workflows import WORKFLOWS
 from workers.lifecycle import say_hello
-from workflows import commands, policies
+from workflows import commands, ids, policies
 
 SECOND = timedelta(seconds=1)
 
@@ -28,6 +29,19 @@ async def runtime(client: Client) -> AsyncIterator[HostOfApps]:
     """The runtime host of a world, which says how it is when it has come back."""
     world = World(client)
     host = HostOfApps(world=world)
+    async with AsyncExitStack() as stack:
+        for worker in world.workers(WORKFLOWS, host.of_itself()):
+            await stack.enter_async_context(worker)
+        yield host
+        host.shutting_down = True
+        world.hangs.clear()
+
+
+@pytest_asyncio.fixture
+async def runner(client: Client) -> AsyncIterator[HostOfBuilds]:
+    """The runner of a world, which says what it has."""
+    world = World(client)
+    host = HostOfBuilds(world=world)
     async with AsyncExitStack() as stack:
         for worker in world.workers(WORKFLOWS, host.of_itself()):
             await stack.enter_async_context(worker)
@@ -133,3 +147,23 @@ async def test_a_cancel_does_not_wait_for_a_runtime_that_is_gone(runtime: HostOf
     world.dies.clear()
     await say_hello(world.client, a_boot(), takes_work)
     await eventually(lambda: not world.containers)
+
+
+async def test_a_build_whose_workflow_was_terminated_gives_back_slot_and_checkout(
+    runner: HostOfBuilds,
+) -> None:
+    """Nothing of it is left to undo it: its runner finds its checkout, which was under way before."""
+    world = runner.world
+    assert world is not None
+    world.hangs.add("build")
+    await submit(world, 1)
+    await eventually(lambda: "build" in world.calls)
+    await say_hello(world.client, a_boot(RUNNER, NodeRole.RUNNER), takes_work)
+    handle = world.client.get_workflow_handle(ids.node_workflow(RUNNER))
+    await watched(handle)
+    assert world.checkouts == {1}
+    await world.client.get_workflow_handle(ids.deployment_workflow(1)).terminate("operator")
+    await eventually(lambda: not world.slots)
+    await eventually(lambda: not world.checkouts)
+    assert world.status(1) is DeploymentStatus.FAILED
+    assert await ended(world, 900) is DeploymentStatus.SUCCEEDED
