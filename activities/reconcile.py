@@ -42,7 +42,9 @@ def reconcile(inventory: Inventory, view: View) -> Reconciliation:
     """What has to be done on the node so that it matches the records."""
     todo = _compare(inventory, view)
     idle = {app_id: replace(app, busy=False) for app_id, app in view.apps.items()}
-    left = _compare(inventory, replace(view, apps=idle)) != todo
+    # Also a checkout that is under way: who terminates its deployment leaves nobody to remove it.
+    all_over = replace(view, apps=idle, under_way=frozenset())
+    left = _compare(inventory, all_over) != todo
     return todo.model_copy(update={"look_again": left})
 
 

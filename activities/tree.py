@@ -57,12 +57,16 @@ class Tree:
 
     def _is(self, path: str, kind: Callable[[int], bool]) -> bool:
         *folders, name = path.split("/")
+        if ".." in (*folders, name):
+            # A package's own files may name others: none that is outside.
+            return False
         current = self.root
         for part, wanted in [*((folder, stat.S_ISDIR) for folder in folders), (name, kind)]:
             current = current / part
             try:
                 mode = current.lstat().st_mode
-            except OSError:
+            except (OSError, ValueError):
+                # ValueError: a name that no file can have.
                 return False
             if not wanted(mode):
                 return False

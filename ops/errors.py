@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from ops.error_codes import ErrorCode
@@ -42,7 +42,9 @@ class ErrorReport(BaseModel):
 
     stage: str | None = None
     host: str | None = None
-    what: Annotated[str, AfterValidator(plain_lines)]
+    what: Annotated[
+        str, AfterValidator(plain_lines), Field(examples=["the build ended with exit code 1"])
+    ]
     hint: Annotated[str, AfterValidator(plain_lines)] = ""
     log_tail: list[str] = []
     #: One of ``ErrorCode``, or of another version's; None: it is said in these words alone.

@@ -52,8 +52,7 @@ class Role:
     watches: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
 
 
-def build_role(settings: Settings, node: Node, client: Client) -> Role:
-    control = NodeClient(settings, node.node_id)
+def build_role(settings: Settings, node: Node, client: Client, control: NodeClient) -> Role:
     if node.role == "runner":
         return _runner(settings, node, client, control)
     if node.role == "runtime":
@@ -188,7 +187,8 @@ async def run(settings: Settings, node: Node) -> None:
         runtime=metrics_runtime(f"127.0.0.1:{node.metrics_port}"),
         interceptors=telemetry.interceptors(),
     )
-    role = build_role(settings, node, client)
+    control = NodeClient(settings, node.node_id)
+    role = build_role(settings, node, client, control)
     own = NodeActivities(settings, node.node_id, role.holdings)
     workers = [
         Worker(
@@ -214,11 +214,11 @@ async def run(settings: Settings, node: Node) -> None:
             )
         )
     info = NodeInfo(node_id=node.node_id, role=NodeRole(node.role), boot_id=uuid.uuid4().hex)
-    await say_hello(client, info)
+    await say_hello(client, info, control.draining)
     servers = [role.server.run(stop)] if role.server else []
     beside = [
         asyncio.create_task(report_process()),
-        asyncio.create_task(stay_known(client, info)),
+        asyncio.create_task(stay_known(client, info, control.draining)),
     ]
     beside += [asyncio.create_task(watch()) for watch in role.watches]
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -15,16 +15,20 @@ from temporalio.common import (
     TypedSearchAttributes,
     WorkflowIDConflictPolicy,
 )
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
 
 from activities.contracts.nodes import NodeInfo
+from ops.errors import StudioError
 from workflows import ids
 from workflows.messages import NodeState
 from workflows.node_heartbeat import NodeHeartbeat
 from workflows.policies import NODE_ID
 
 KNOWN_SECONDS = 5.0
+
+Draining = Callable[[], Awaitable[bool]]
+"""Whether an administrator lets the node take nothing new. Raises StudioError while nobody knows."""
 
 log = structlog.get_logger()
 
@@ -49,12 +53,24 @@ async def run_workers(workers: Sequence[Worker], stop: asyncio.Event) -> None:
         await asyncio.gather(*(worker.shutdown() for worker in workers))
 
 
-async def say_hello(client: Client, info: NodeInfo) -> None:
-    """Tell ``node-{nodeId}`` that a worker of it has just started."""
-    await _start(client, info, start_signal="hello", start_signal_args=[info])
+async def say_hello(client: Client, info: NodeInfo, draining: Draining) -> None:
+    """Tell ``node-{nodeId}`` that a worker of it has just started; one that is not there is begun.
+
+    While the deploy control is away nobody knows how it would have to begin: one that runs is told
+    all the same, and any other is left to ``stay_known``.
+    """
+    try:
+        await _start(client, info, draining, start_signal="hello", start_signal_args=[info])
+    except StudioError as error:
+        log.info("node.drains_unknown", error=error.what)
+        try:
+            await client.get_workflow_handle(ids.node_workflow(info.node_id)).signal("hello", info)
+        except RPCError as unknown:
+            if unknown.status is not RPCStatusCode.NOT_FOUND:
+                raise
 
 
-async def stay_known(client: Client, info: NodeInfo) -> None:
+async def stay_known(client: Client, info: NodeInfo, draining: Draining) -> None:
     """Forever: whoever ends ``node-{nodeId}`` by hand finds it begun again, and its node as it is.
 
     Else its last status would stay, true or not, and nothing on the node would be put right.
@@ -62,15 +78,20 @@ async def stay_known(client: Client, info: NodeInfo) -> None:
     while True:
         await asyncio.sleep(KNOWN_SECONDS)
         try:
-            await _start(client, info, id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING)
+            await _start(
+                client, info, draining, id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING
+            )
         except RPCError as error:
             log.info("node.unknown", error=error.message)
+        except StudioError as error:
+            log.info("node.drains_unknown", error=error.what)
 
 
-async def _start(client: Client, info: NodeInfo, **how: Any) -> None:
+async def _start(client: Client, info: NodeInfo, draining: Draining, **how: Any) -> None:
+    """Raises StudioError when it cannot be told whether the node drains."""
     await client.start_workflow(
         NodeHeartbeat.run,
-        NodeState(info=info),
+        NodeState(info=info, draining=await draining()),
         id=ids.node_workflow(info.node_id),
         task_queue=ids.CONTROL_QUEUE,
         static_summary=f"is {info.node_id} up, and does it match the records?",

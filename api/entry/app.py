@@ -85,7 +85,7 @@ def create_app(settings: Settings, *, serve_metrics: bool = True) -> FastAPI:
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
-        responses=problems.errors(422),
+        responses=problems.errors(422, 500),
         generate_unique_id_function=lambda route: route.name,
     )
     for module in (

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, SecretStr
 from pydantic_core import PydanticCustomError
 
 from ops import validation
 from ops.errors import Invalid
+from ops.passwords import MAX_LENGTH
 
 
 def _checked(check: Callable[[str], str]) -> AfterValidator:
@@ -35,7 +36,14 @@ def _utc(value: datetime) -> str:
     return value.replace(tzinfo=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-Time = Annotated[datetime, PlainSerializer(_utc, return_type=str, when_used="json")]
+Time = Annotated[
+    datetime,
+    PlainSerializer(_utc, return_type=str, when_used="json"),
+    Field(examples=["2025-01-31T12:00:00.123Z"]),
+]
+Password = Annotated[
+    SecretStr, Field(max_length=MAX_LENGTH, examples=["correct horse battery staple"])
+]
 Email = Annotated[
     str, Field(max_length=254, examples=["ada@example.org"]), _checked(validation.email)
 ]

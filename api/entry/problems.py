@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from temporalio.service import RPCError
 
+from api.entry.examples import add_examples
 from ops.error_codes import ErrorCode
 from ops.errors import (
     Conflict,
@@ -85,6 +86,7 @@ _MEANING = {
     412: "Somebody else changed it since it was read",
     422: "What was sent makes no sense",
     429: "A limit is reached",
+    500: "A fault of the platform; it is logged",
     503: "A part of the platform is away just now",
     507: "The workspace's disk is full",
 }
@@ -113,6 +115,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         schemas["Problem"] = problem
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
+        add_examples(schemas)
         app.openapi_schema = document
     return app.openapi_schema
 

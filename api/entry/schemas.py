@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 
 from activities.contracts.base import DeploymentStatus
 from activities.contracts.imports import ImportState
-from api.entry.fields import AppName, Email, EnvKey, Given, ImportUrl, Taken, Time, Title
+from api.entry.fields import AppName, Email, EnvKey, Given, ImportUrl, Password, Taken, Time, Title
 from ops import validation
 from ops.db.tables import AccountDeletion, App, SshKey, Token
 from ops.errors import ErrorReport
 from ops.gitea import ssh_url
 from ops.names import app_repository
-from ops.passwords import MAX_LENGTH, MIN_LENGTH
+from ops.passwords import MIN_LENGTH
 from ops.settings import Settings
 
 # --- people ------------------------------------------------------------------------------------
@@ -22,12 +22,12 @@ from ops.settings import Settings
 
 class Register(Taken):
     email: Email
-    password: SecretStr = Field(min_length=MIN_LENGTH, max_length=MAX_LENGTH)
+    password: Password = Field(min_length=MIN_LENGTH)
 
 
 class Login(Taken):
     email: str = Field(max_length=254, examples=["ada@example.org"])
-    password: SecretStr = Field(max_length=MAX_LENGTH)
+    password: Password
 
 
 class Registered(Given):
@@ -48,7 +48,7 @@ class Me(Registered):
 
 
 class DeleteAccount(Taken):
-    password: SecretStr = Field(max_length=MAX_LENGTH, description="Your own, once more")
+    password: Password = Field(description="Your own, once more")
 
 
 class DeletionStatus(StrEnum):
@@ -61,7 +61,7 @@ class DeletionOut(Given):
     gone: list[str] = Field(examples=[["repository u1-app7"]], description="Confirmed")
     left: list[str] = Field(examples=[["workspace on workspace-87"]], description="Not yet")
     asked_at: Time
-    ended_at: Time | None
+    ended_at: Time | None = Field(examples=[None])
 
     @classmethod
     def of(cls, row: AccountDeletion) -> DeletionOut:
@@ -84,7 +84,7 @@ class NewToken(Taken):
 
 
 class TokenOut(Given):
-    id: int
+    id: int = Field(examples=[5])
     name: str = Field(examples=["laptop"])
     created_at: Time
     expires_at: Time | None = Field(description="null: it does not end by itself")
@@ -112,7 +112,7 @@ class NewSshKey(Taken):
 
 
 class SshKeyOut(Given):
-    id: int
+    id: int = Field(examples=[2])
     title: str = Field(examples=["laptop"])
     fingerprint: str = Field(examples=["SHA256:Yq9vG1…"])
     created_at: Time
@@ -182,17 +182,18 @@ class AppOut(Given):
     slug: str = Field(examples=["my-shop"])
     url: str = Field(examples=["http://my-shop.apps.localhost:8000/"])
     repo_ssh_url: str = Field(examples=["ssh://git@127.0.0.1:2222/studio/u1-app7.git"])
-    status: AppStatus
+    status: AppStatus = Field(examples=["LIVE"])
     node: str | None = Field(examples=["runtime-102"])
     live_deployment: int | None = Field(examples=[31])
     template: str | None = Field(examples=["express-api"])
-    git_url: str | None = Field(examples=["https://git.example.org/ada/shop.git"])
+    git_url: str | None = Field(examples=[None, "https://git.example.org/ada/shop.git"])
     importing: bool = Field(description="Its first source is still being fetched")
     import_error: str | None = Field(
-        examples=["the repository is empty"], description="Why that has failed"
+        examples=[None, "the repository is empty"], description="Why that has failed"
     )
     import_report: ErrorReport | None = Field(
-        description="The same with its code, for a translation; null for failures of before"
+        examples=[None],
+        description="The same with its code, for a translation; null for failures of before",
     )
     created_at: Time
 
@@ -242,8 +243,12 @@ class EnvPut(Taken):
 class EnvPatch(Taken):
     """A change: what is neither set nor unset stays."""
 
-    set: list[EnvValue] = Field(default=[], max_length=validation.ENV_COUNT)
-    unset: list[str] = Field(default=[], max_length=validation.ENV_COUNT)
+    set: list[EnvValue] = Field(
+        default=[],
+        max_length=validation.ENV_COUNT,
+        examples=[[{"key": "GREETING", "value": "hello", "at_build": False}]],
+    )
+    unset: list[str] = Field(default=[], max_length=validation.ENV_COUNT, examples=[["OLD_KEY"]])
 
 
 class EnvVariable(Given):

@@ -18,7 +18,7 @@ _TEMPORAL = "http://127.0.0.1:8233/namespaces/default/workflows/"
 
 class NodeOut(Given):
     node_id: str = Field(examples=["runtime-102"])
-    role: NodeRole
+    role: NodeRole = Field(examples=["runtime"])
     status: NodeStatus = Field(description="DRAINING: it runs, and takes nothing new")
     reason: str = Field(examples=[""])
     draining: bool
@@ -56,9 +56,9 @@ class AdminWorkspace(Given):
     user_id: int = Field(examples=[1])
     email: str = Field(examples=["ada@example.org"])
     node: str | None = Field(examples=["workspace-87"])
-    status: WorkspaceStatus
+    status: WorkspaceStatus = Field(examples=["OPEN"])
     app_id: int | None = Field(examples=[7], description="The app that was opened last")
-    run: TaskState = Field(description="State of the latest run")
+    run: TaskState = Field(examples=["RUNNING"], description="State of the latest run")
     changed_at: Time
     temporal_url: str = Field(examples=[f"{_TEMPORAL}workspace-1"])
 

@@ -28,7 +28,10 @@ class NewDeployment(Taken):
 
 class NewRollback(Taken):
     deployment_id: int | None = Field(
-        default=None, ge=1, description="Without one: the release before the live one"
+        default=None,
+        ge=1,
+        examples=[30],
+        description="Without one: the release before the live one",
     )
     on_busy: OnBusy = OnBusy.REJECT
 
@@ -44,15 +47,16 @@ class Accepted(Given):
 
 
 class StageOut(Given):
-    name: Stage
-    status: StageStatus
-    attempt: int
+    name: Stage = Field(examples=["build"])
+    status: StageStatus = Field(examples=["SUCCEEDED"])
+    attempt: int = Field(examples=[1])
     host: str | None = Field(examples=["runner-101"])
     started_at: Time
     ended_at: Time | None
-    error: str | None
+    error: str | None = Field(examples=[None])
     report: ErrorReport | None = Field(
-        description="The same with its code, for a translation; null for failures of before"
+        description="The same with its code, for a translation; null for failures of before",
+        examples=[None],
     )
 
 
@@ -60,19 +64,21 @@ class DeploymentOut(Given):
     id: int = Field(examples=[31])
     app_id: int = Field(examples=[7])
     kind: DeploymentKind
-    status: DeploymentStatus
+    status: DeploymentStatus = Field(examples=["SUCCEEDED"])
     ref: str = Field(examples=["main"])
     commit: str | None = Field(examples=["9fceb02d0ae598e95dc970b74767f19372d61af8"])
     image: str | None = Field(examples=["apps/u1-app7@sha256:5f70bf18…"])
     url: str = Field(examples=["http://my-shop.apps.localhost:8000/"])
-    source_deployment: int | None = Field(description="The release that this one starts from")
-    version: int = Field(description="Grows with each change; the id of events")
+    source_deployment: int | None = Field(
+        examples=[None, 30], description="The release that this one starts from"
+    )
+    version: int = Field(examples=[23], description="Grows with each change; the id of events")
     created_at: Time
     live_at: Time | None = Field(description="When the new release answered at the public URL")
     ended_at: Time | None
-    error: ErrorReport | None
+    error: ErrorReport | None = Field(examples=[None])
     removed: list[str] = Field(
-        examples=[["container app-7-31"]], description="What was confirmed gone after a cancel"
+        examples=[["container app-7-30"]], description="What was confirmed gone"
     )
     can_roll_back: bool = Field(description="Its image is kept: a rollback to it is possible")
     stages: list[StageOut]

@@ -20,7 +20,7 @@ class HopOut(Given):
     key: str = Field(examples=["runtime-docker"])
     title: str = Field(examples=["Docker engine of the app host"])
     host: str = Field(examples=["102"], description="Its number in the design's table of hosts")
-    status: HopStatus
+    status: HopStatus = Field(examples=["failed"])
     reason: str = Field(examples=["the engine does not answer (ConnectError)"])
     next_step: str = Field(
         examples=["look at $STUDIO_HOME/logs/docker.log, then run ops/up"],
@@ -34,7 +34,7 @@ class HopOut(Given):
 class Diagnosis(Given):
     """``well``: no hop is red. Skipped are those behind a red one, and those of nothing named."""
 
-    symptom: Symptom
+    symptom: Symptom = Field(examples=["app-not-reachable"])
     at: Time
     well: bool
     hops: list[HopOut]

@@ -56,10 +56,18 @@ class Changes(Given):
     commit is no longer in the repository.
     """
 
-    before: str | None = Field(description="The commit that was (or is) live")
-    after: str | None = Field(description="The commit that is compared with it")
-    known: bool
+    before: str | None = Field(
+        examples=["1b0e2f0c4a1d8d2a7f6c5b4a39281706f5e4d3c2"],
+        description="The commit that was (or is) live",
+    )
+    after: str | None = Field(
+        examples=["9fceb02d0ae598e95dc970b74767f19372d61af8"],
+        description="The commit that is compared with it",
+    )
+    known: bool = Field(examples=[True])
     added: list[CommitOut] = Field(description="In the new one only")
-    taken_back: list[CommitOut] = Field(description="In the old one only, as after a rollback")
-    added_total: int = Field(examples=[2])
+    taken_back: list[CommitOut] = Field(
+        examples=[[]], description="In the old one only, as after a rollback"
+    )
+    added_total: int = Field(examples=[1])
     taken_back_total: int = Field(examples=[0])

@@ -70,7 +70,7 @@ class TaskState(StrEnum):
 class RunOut(Given):
     """The latest run; IDLE without one."""
 
-    state: TaskState
+    state: TaskState = Field(examples=["DEAD"])
     run_id: int | None = Field(default=None, examples=[3])
     app_id: int | None = Field(default=None, examples=[7])
     task: RunTask | None = Field(default=None, examples=["dev"])
@@ -94,7 +94,7 @@ class RunOut(Given):
 
 
 class WorkspaceOut(Given):
-    status: WorkspaceState
+    status: WorkspaceState = Field(examples=["RUNNING"])
     app_id: int | None = Field(examples=[7], description="The app that was opened last")
     node: str | None = Field(examples=["workspace-87"])
     preview_url: str = Field(examples=["http://u1.ws.localhost:8000/"])

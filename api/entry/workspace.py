@@ -107,7 +107,7 @@ async def _ensure_row(session: AsyncSession, user_id: int) -> None:
         await session.flush()
 
 
-@router.post("/open", responses=errors(401, 403, 404, 409, 422, 503))
+@router.post("/open", responses=errors(401, 403, 404, 409, 422, 503, 507))
 async def open_workspace(body: OpenApp, me: Me, use: Use) -> WorkspaceOut:
     """The container with the app's repository in it; what runs of another app is stopped.
 
@@ -160,7 +160,7 @@ async def read_run(me: Me, use: Use) -> RunOut:
     return (await _described(use, me)).run
 
 
-@router.post("/run", responses=errors(401, 403, 404, 409, 422, 503))
+@router.post("/run", responses=errors(401, 403, 404, 409, 422, 503, 507))
 async def start_run(body: NewRun, me: Me, use: Use) -> RunOut:
     """Runs a task; a server is RUNNING once its port answers. What runs already is left running.
 

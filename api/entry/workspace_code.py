@@ -16,7 +16,7 @@ from ops.errors import Conflict, NodeUnavailable
 router = APIRouter(prefix="/api/workspace", tags=["workspace"])
 
 
-@router.post("/code", responses=errors(401, 403, 404, 409, 422, 503))
+@router.post("/code", responses=errors(401, 403, 404, 409, 422, 503, 507))
 async def open_code(body: OpenApp, me: Me, use: Use) -> CodeOut:
     """Starts VS Code in your workspace, unless it runs, and answers an address that opens it.
 

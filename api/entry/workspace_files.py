@@ -16,7 +16,10 @@ router = APIRouter(prefix="/api/workspace/files", tags=["workspace"])
 
 FAILS = errors(401, 403, 404, 409, 422, 503)
 WRITE_FAILS = errors(401, 403, 404, 409, 412, 422, 503, 507)
+UPLOAD_FAILS = WRITE_FAILS | errors(429)
 APP = Field(ge=1, le=2**53, examples=[7])
+A_TEXT = Field(examples=["console.log('hello')"])
+AN_ETAG = Field(examples=["a94f5374fce5edbc"])
 A_PATH = Field(max_length=4000, examples=["src/main.js"])
 Everything = Annotated[
     bool, Query(alias="all", description="Also node_modules, .git, dist and their kin")
@@ -26,8 +29,8 @@ Everything = Annotated[
 class Entry(Given):
     path: str = Field(examples=["src/main.js"])
     type: Literal["file", "folder", "link", "other"]
-    size: int
-    mtime: float = Field(description="Seconds since 1970")
+    size: int = Field(examples=[20])
+    mtime: float = Field(examples=[1738324800.25], description="Seconds since 1970")
 
 
 class Tree(Given):
@@ -36,24 +39,25 @@ class Tree(Given):
 
 
 class Content(Given):
-    content: str
-    etag: str
+    content: str = A_TEXT
+    etag: str = AN_ETAG
     encoding: Literal["utf-8", "base64"]
 
 
 class NewContent(Taken):
-    content: str
+    content: str = A_TEXT
     encoding: Literal["utf-8", "base64"] = "utf-8"
     etag: str | None = Field(
         default=None,
         max_length=64,
+        examples=["a94f5374fce5edbc"],
         description="What was read: 412 when it is another meanwhile. "
         "Empty: only a new file. None: whatever is there is replaced",
     )
 
 
 class Etag(Given):
-    etag: str
+    etag: str = AN_ETAG
 
 
 class OnePath(Taken):
@@ -64,14 +68,16 @@ class OnePath(Taken):
 class Move(Taken):
     app_id: int = APP
     path: str = A_PATH
-    to: str = A_PATH
+    to: str = Field(max_length=4000, examples=["src/app.js"])
 
 
 class Match(Given):
-    path: str
-    line: int
-    text: str
-    columns: list[list[int]] = Field(description="Begin and end of each match, in bytes")
+    path: str = Field(examples=["src/main.js"])
+    line: int = Field(examples=[1])
+    text: str = A_TEXT
+    columns: list[list[int]] = Field(
+        examples=[[[0, 7]]], description="Begin and end of each match, in bytes"
+    )
 
 
 class Matches(Given):
@@ -147,7 +153,7 @@ async def delete_file(body: OnePath, me: Me, use: Use) -> Response:
     return await call(use, me, "POST", "/files/delete", params=body.model_dump())
 
 
-@router.put("/upload", responses=WRITE_FAILS, response_class=Response, openapi_extra=_BODY)
+@router.put("/upload", responses=UPLOAD_FAILS, response_class=Response, openapi_extra=_BODY)
 async def upload_file(
     app_id: ChangeApp, path: FilePath, request: Request, me: Me, use: Use
 ) -> Response:
@@ -182,7 +188,7 @@ async def download_archive(
     return await call(use, me, "GET", "/files/archive", params=params, endless=True)
 
 
-@router.post("/archive", responses=WRITE_FAILS, response_class=Response, openapi_extra=_BODY)
+@router.post("/archive", responses=UPLOAD_FAILS, response_class=Response, openapi_extra=_BODY)
 async def upload_archive(
     app_id: ChangeApp, request: Request, me: Me, use: Use, path: FilePath = ""
 ) -> Response:

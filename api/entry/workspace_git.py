@@ -19,6 +19,9 @@ APP = Field(ge=1, le=2**53, examples=[7])
 MOST_PATHS = 1000
 
 
+A_COMMIT = Field(examples=["9fceb02d0ae598e95dc970b74767f19372d61af8"])
+
+
 class InApp(Taken):
     app_id: int = APP
 
@@ -37,32 +40,32 @@ class DiscardIn(InApp):
 
 
 class FileStatus(Given):
-    path: str
+    path: str = Field(examples=["src/main.js"])
     index: str = Field(examples=["."], description="As in `git status --porcelain=v2`")
     worktree: str = Field(examples=["M"])
 
 
 class GitStatus(Given):
-    branch: str | None
-    commit: str | None
-    upstream: str | None
-    ahead: int | None
-    behind: int | None
+    branch: str | None = Field(examples=["main"])
+    commit: str | None = A_COMMIT
+    upstream: str | None = Field(examples=["origin/main"])
+    ahead: int | None = Field(examples=[1])
+    behind: int | None = Field(examples=[0])
     files: list[FileStatus]
 
 
 class Diff(Given):
-    patch: str
+    patch: str = Field(examples=["--- a/src/main.js\n+++ b/src/main.js\n@@ -1 +1 @@\n-1\n+2\n"])
     truncated: bool
 
 
 class LoggedCommit(Given):
-    commit: str
-    parents: list[str]
-    author: str
-    email: str
-    at: str
-    subject: str
+    commit: str = A_COMMIT
+    parents: list[str] = Field(examples=[["1b0e2f0c4a1d8d2a7f6c5b4a39281706f5e4d3c2"]])
+    author: str = Field(examples=["ada"])
+    email: str = Field(examples=["ada@example.org"])
+    at: str = Field(examples=["2025-01-31T12:00:00+00:00"])
+    subject: str = Field(examples=["Say hello"])
 
 
 class Log(Given):
@@ -70,12 +73,12 @@ class Log(Given):
 
 
 class Committed(Given):
-    commit: str
+    commit: str = A_COMMIT
 
 
 class Pushed(Given):
-    branch: str
-    commit: str
+    branch: str = Field(examples=["main"])
+    commit: str = A_COMMIT
 
 
 class Pulled(Pushed):

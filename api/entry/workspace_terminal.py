@@ -182,7 +182,7 @@ async def _to_node(websocket: WebSocket, node: ClientConnection) -> None:
             "content": {"text/event-stream": {}},
             "description": 'Events `lines` {"lines": […]}, then `end`; resumable',
         },
-        **errors(401, 404, 409, 422, 503),
+        **errors(401, 404, 409, 422, 429, 503),
     },
     response_class=Response,
 )

@@ -15,13 +15,15 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
+from activities.contracts.nodes import Inventory, Reconciliation
+from activities.nodes_control import NodeRecords
 from activities.records import Records
 from ops.db.session import Database
 from ops.db.tables import App, Deployment, now
 from ops.settings import Settings
 from tests.activities.conftest import Given
 from tests.workflows.conftest import temporal_binary
-from tests.workflows.world import World
+from tests.workflows.world import RUNNER, World
 from workers.control_workflows import WORKFLOWS
 from workers.sweep import Sweep, sweep_forever
 from workflows import commands, ids
@@ -99,7 +101,7 @@ async def test_what_runs_or_waits_is_left_alone(world: World, sweep: Sweep, give
 
 
 async def test_what_an_operator_terminated_is_ended_and_repaired(
-    world: World, sweep: Sweep, given: Given
+    world: World, settings: Settings, sweep: Sweep, given: Given
 ) -> None:
     world.hangs.add("build")
     app = await given.app()
@@ -109,6 +111,10 @@ async def test_what_an_operator_terminated_is_ended_and_repaired(
     async with asyncio.timeout(20):
         while "build" not in world.calls:
             await asyncio.sleep(0.02)
+    runner = NodeRecords(given.database, settings)
+    has = Inventory(node_id=RUNNER, checkouts=sorted(world.checkouts))
+    assert has.checkouts == [row.id]
+    assert await runner.reconcile(has) == Reconciliation(look_again=True)
     await world.client.get_workflow_handle(ids.deploy_workflow(app.id or 0)).terminate("by hand")
     async with asyncio.timeout(20):
         while await state(world.client, child) is WorkflowExecutionStatus.RUNNING:
@@ -122,6 +128,12 @@ async def test_what_an_operator_terminated_is_ended_and_repaired(
     repair = ids.deployment_workflow(found["repair"].id or 0)
     assert await state(world.client, repair) is not None
     assert len(await rows_of(given, app)) == 2
+    # What it had on its runner is of no deployment under way any more, and nobody holds its slot.
+    (checkout,) = (await runner.reconcile(has)).remove_checkouts
+    assert checkout.deployment_id == row.id
+    async with asyncio.timeout(20):
+        while world.slots:
+            await asyncio.sleep(0.05)
 
 
 async def test_a_deletion_is_taken_up_again(world: World, sweep: Sweep, given: Given) -> None:

@@ -20,20 +20,25 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
+from tests.replay.node_scenarios import HASTY, NODE_SCENARIOS
+from tests.replay.node_scenarios import Scenario as NodeScenario
 from tests.replay.scenarios import SCENARIOS, Scenario
 from tests.replay.user_scenarios import USER_SCENARIOS
 from tests.replay.user_scenarios import Scenario as UserScenario
 from tests.replay.workspace_scenarios import WORKSPACE_SCENARIOS
 from tests.replay.workspace_scenarios import Scenario as WorkspaceScenario
 from tests.workflows.conftest import temporal_binary
+from tests.workflows.node_world import Host
+from tests.workflows.test_workspace_long import SUGGEST
 from tests.workflows.user_world import UserWorld
 from tests.workflows.workspace_world import WorkspaceWorld
-from tests.workflows.world import World
+from tests.workflows.world import RUNNER, World
 from workers.control_workflows import WORKFLOWS
 from workflows.policies import APP_ID, DEPLOYMENT_ID, NODE_ID, STAGE, USER_ID
 
 HISTORIES = Path(__file__).parent / "histories"
 IMPERSONAL = {"stackTrace": "", "identity": "recorder"}
+RUNNERS = (RUNNER, f"{RUNNER}-2")
 STICKY_QUEUE = re.compile(r"\d+@\S+")
 
 
@@ -52,6 +57,7 @@ async def record(name: str, play: Callable[[Client], Awaitable[None]]) -> None:
     async with await WorkflowEnvironment.start_local(
         data_converter=pydantic_data_converter,
         dev_server_existing_path=str(temporal_binary()),
+        dev_server_extra_args=["--dynamic-config-value", SUGGEST] if name in HASTY else [],
         search_attributes=[APP_ID, USER_ID, DEPLOYMENT_ID, NODE_ID, STAGE],
     ) as environment:
         await play(environment.client)
@@ -68,7 +74,7 @@ async def record(name: str, play: Callable[[Client], Awaitable[None]]) -> None:
 
 
 async def play_deployment(scenario: Scenario, client: Client) -> None:
-    world = World(client)
+    world = World(client, runners=list(RUNNERS))
     async with AsyncExitStack() as stack:
         for worker in world.workers(WORKFLOWS):
             await stack.enter_async_context(worker)
@@ -89,13 +95,27 @@ async def play_user(scenario: UserScenario, client: Client) -> None:
         await scenario(world)
 
 
+async def play_node(scenario: NodeScenario, client: Client) -> None:
+    host = Host()
+    async with host.workers(client):
+        await scenario(client, host)
+
+
+def plays() -> dict[str, Callable[[Client], Awaitable[None]]]:
+    """Every story by its name, which its histories bear too."""
+    told: dict[str, Callable[[Client], Awaitable[None]]] = {}
+    told |= {s.__name__: partial(play_deployment, s) for s in SCENARIOS}
+    told |= {s.__name__: partial(play_workspace, s) for s in WORKSPACE_SCENARIOS}
+    told |= {s.__name__: partial(play_user, s) for s in USER_SCENARIOS}
+    told |= {s.__name__: partial(play_node, s) for s in NODE_SCENARIOS}
+    return told
+
+
 async def main(names: list[str]) -> None:
     HISTORIES.mkdir(exist_ok=True)
-    plays = {s.__name__: partial(play_deployment, s) for s in SCENARIOS}
-    plays |= {s.__name__: partial(play_workspace, s) for s in WORKSPACE_SCENARIOS}
-    plays |= {s.__name__: partial(play_user, s) for s in USER_SCENARIOS}
-    for name in names or plays:
-        await record(name, plays[name])
+    told = plays()
+    for name in names or told:
+        await record(name, told[name])
 
 
 if __name__ == "__main__":

@@ -63,6 +63,56 @@ async def cancelled_from_the_ui(world: World) -> None:
     await ended(world, 1)
 
 
+async def cancelled_while_it_waits(world: World) -> None:
+    world.hangs.add("build")
+    await submit(world, 1)
+    await submit(world, 2, OnBusy.QUEUE)
+    await commands.cancel(world.client, APP, 2)
+    await eventually(lambda: 2 in world.progress)
+    world.hangs.clear()
+    await ended(world, 1)
+
+
+async def cancelled_while_no_runner_is_free(world: World) -> None:
+    world.drains |= set(world.runners)
+    await submit(world, 1)
+    await eventually(lambda: "hold_runner" in world.calls)
+    await commands.cancel(world.client, APP, 1)
+    await ended(world, 1)
+
+
+async def runner_lost_in_build(world: World) -> None:
+    lost, other = world.runners
+    world.dies |= {"build", lost}
+    await submit(world, 1)
+    await eventually(lambda: world.next_runner == 2)
+    world.dies.discard("build")
+    await ended(world, 1)
+    assert [owed.node_id for owed in world.owed] == [lost]
+    assert other in {stage.host for stage in world.progress[1].stages}
+
+
+async def undo_owed(world: World) -> None:
+    """The app's host goes in the health stage and stays away while the deployment is undone."""
+    world.dies |= {"check_health", "remove_container"}
+    await submit(world, 1)
+    await eventually(lambda: "check_health" in world.calls)
+    await commands.cancel(world.client, APP, 1)
+    await eventually(lambda: 1 in world.progress and world.status(1).ended, seconds=120)
+    assert world.owed
+    await ended(world, 1)
+
+
+async def retried_with_its_image(world: World) -> None:
+    world.fails["check_health"] = Unhealthy("it exited")
+    await submit(world, 1)
+    await ended(world, 1)
+    world.fails.clear()
+    world.kinds[2] = DeploymentKind.RETRY
+    await submit(world, 2)
+    await ended(world, 2)
+
+
 async def superseded(world: World) -> None:
     world.hangs.add("build")
     await submit(world, 1)
@@ -111,9 +161,17 @@ SCENARIOS: tuple[Scenario, ...] = (
     rolled_back,
     cancelled_in_build,
     cancelled_from_the_ui,
+    cancelled_while_it_waits,
+    cancelled_while_no_runner_is_free,
+    runner_lost_in_build,
+    undo_owed,
+    retried_with_its_image,
     superseded,
     stopped,
     rolled_to_an_earlier_release,
     terminated_and_repaired,
     deleted,
 )
+
+OLDER = frozenset({"deletion_of_an_older_release"})
+"""Recorded by an earlier version and kept: what is under way when it is upgraded goes on so."""

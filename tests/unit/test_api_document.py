@@ -7,8 +7,14 @@ import re
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
+from activities.contracts.nodes import Figures
 from api.entry.app import create_app
+from api.entry.examples import add_examples
+from api.entry.fields import Given, Taken
+from api.entry.problems import FieldError, Problem
+from ops.errors import ErrorReport
 from ops.settings import Settings
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -64,6 +70,66 @@ def test_every_error_is_a_problem(document: dict[str, Any]) -> None:
         for status, response in operation["responses"].items():
             if int(status) >= 400:
                 assert list(response["content"]) == ["application/problem+json"], f"{method} {path}"
+
+
+def test_every_operation_can_meet_a_fault_of_ours(document: dict[str, Any]) -> None:
+    for path, method, operation in operations(document):
+        assert "500" in operation["responses"], f"{method} {path}"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("put", "/api/workspace/files/upload", "429"),
+        ("post", "/api/workspace/files/archive", "429"),
+        ("get", "/api/workspace/run/log", "429"),
+        ("post", "/api/workspace/open", "507"),
+        ("post", "/api/workspace/run", "507"),
+        ("post", "/api/workspace/code", "507"),
+    ],
+)
+def test_limits_and_full_disks_are_told(
+    document: dict[str, Any], method: str, path: str, status: str
+) -> None:
+    """What a workspace's host refuses, whoever passes it on."""
+    assert status in document["paths"][path][method]["responses"]
+
+
+def models_of(kind: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """All models that are loaded, by the names that the document has of those of this API."""
+    found: dict[str, type[BaseModel]] = {}
+    for one in kind.__subclasses__():
+        found |= {one.__name__: one} | models_of(one)
+    return found
+
+
+def test_every_model_has_an_example_that_it_takes(document: dict[str, Any]) -> None:
+    models = models_of(Taken) | models_of(Given)
+    models |= {one.__name__: one for one in (ErrorReport, Figures, FieldError, Problem)}
+    schemas = document["components"]["schemas"]
+    described = {name for name, schema in schemas.items() if "properties" in schema}
+    assert described <= set(models)
+    for name in sorted(described):
+        (example, *_) = schemas[name]["examples"]
+        assert set(schemas[name].get("required", [])) <= set(example), name
+        models[name].model_validate(example)
+
+
+def test_examples_are_of_one_story(document: dict[str, Any]) -> None:
+    """The same app, with what it has; and no failure where it has succeeded."""
+    schemas = document["components"]["schemas"]
+    app, deployment = (schemas[name]["examples"][0] for name in ("AppOut", "DeploymentOut"))
+    assert deployment["app_id"] == app["id"]
+    assert deployment["id"] == app["live_deployment"]
+    assert (app["status"], deployment["status"]) == ("LIVE", "SUCCEEDED")
+    assert deployment["error"] is None
+    assert app["import_error"] is None
+
+
+def test_a_field_without_an_example_is_named() -> None:
+    schemas: dict[str, Any] = {"Shop": {"properties": {"owner": {"type": "string"}}}}
+    with pytest.raises(LookupError, match=r"Shop\.owner"):
+        add_examples(schemas)
 
 
 def test_names_of_operations_are_unique(document: dict[str, Any]) -> None:

@@ -236,7 +236,7 @@ def test_any_studio_toml_is_either_parsed_or_refused(text: str) -> None:
 
 @given(st.recursive(st.none() | st.booleans() | st.text(max_size=5), lambda x: st.lists(x)))
 def test_any_scripts_in_package_json_are_survived(value: object) -> None:
-    package = json.dumps({"scripts": value, "dependencies": value})
+    package = json.dumps({"scripts": value, "dependencies": value, "main": value})
     with contextlib.suppress(SourceError):
         node_app.look(Tree(Path("/nonexistent")), package, None)
 

@@ -95,6 +95,11 @@ def test_checkouts_go_with_their_deployments() -> None:
     ]
 
 
+def test_a_checkout_that_is_under_way_stays_and_is_looked_at_again() -> None:
+    seen = Inventory(node_id="runner-101", checkouts=[8])
+    assert reconcile(seen, View(under_way=frozenset({8}), app_of={8: 1})) == LATER
+
+
 def test_images_of_apps_without_a_record_go() -> None:
     view = View(apps={1: AppView(live=5)})
     seen = node(container(1, 5), routes=[route(1, 5)]).model_copy(

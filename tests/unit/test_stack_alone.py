@@ -36,7 +36,9 @@ def name(tmp_path: Path) -> Iterator[str]:
     program = tmp_path / f"srv{os.getpid()}"
     shutil.copy(Path(sys.executable).resolve(), program)
     yield program.name
-    of_test = [process for process in psutil.process_iter() if process.name() == program.name]
+    # By what was read of them at once: others on this machine end meanwhile.
+    processes = psutil.process_iter(["name"])
+    of_test = [process for process in processes if process.info["name"] == program.name]
     for process in of_test:
         process.kill()
     psutil.wait_procs(of_test, timeout=10)

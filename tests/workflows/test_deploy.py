@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from temporalio.api.sdk.v1 import WorkflowMetadata
 
-from activities.contracts.base import STAGE_ORDER, DeploymentKind, DeploymentStatus, Stage
+from activities.contracts.base import STAGE_ORDER, DeploymentKind, DeploymentStatus
 from ops.errors import BuildFailed, Conflict, Unhealthy
-from tests.workflows.world import World
+from tests.workflows.world import RUNNER, RUNTIME, World
 from workflows import commands, ids
 from workflows.messages import DeleteAppInput, DeployRequest, OnBusy
 
@@ -234,46 +235,35 @@ async def test_a_waiting_deployment_can_be_cancelled(world: World) -> None:
     assert world.status(2) is DeploymentStatus.CANCELLED
 
 
-async def test_a_runner_that_dies_is_left_for_another(client_with_two: World) -> None:
-    world = client_with_two
-    world.dies |= {"build", "runner-101"}
+async def test_while_it_runs_the_temporal_ui_names_each_stage(world: World) -> None:
+    handle = world.client.get_workflow_handle(ids.deployment_workflow(1))
+
+    async def details() -> str:
+        known: WorkflowMetadata = await handle.query(
+            "__temporal_workflow_metadata", result_type=WorkflowMetadata
+        )
+        return known.current_details
+
+    world.hangs |= {"build", "check_health"}
     await submit(world, 1)
-    await eventually(lambda: world.next_runner == 2)
-    world.dies.discard("build")
-    assert await ended(world, 1) is DeploymentStatus.SUCCEEDED
-    stages = {stage.name: stage for stage in world.progress[1].stages}
-    assert stages[Stage.BUILD].host == "runner-101-2"
-    assert stages[Stage.CLONE].attempt == 2
-    assert [owed.node_id for owed in world.owed] == ["runner-101"]
-
-
-async def test_a_runner_that_drains_leaves_builds_to_another(client_with_two: World) -> None:
-    world = client_with_two
-    world.drains.add("runner-101")
-    await submit(world, 1)
-    assert await ended(world, 1) is DeploymentStatus.SUCCEEDED
-    stages = {stage.name: stage for stage in world.progress[1].stages}
-    assert stages[Stage.BUILD].host == "runner-101-2"
-    assert stages[Stage.CLONE].attempt == 1
-    assert not world.owed
-
-
-async def test_while_every_runner_drains_a_build_waits(world: World) -> None:
-    world.drains.add("runner-101")
-    await submit(world, 1)
-    await eventually(lambda: world.calls.count("hold_runner") == 2)
-    assert "clone" not in world.calls
-    world.drains.clear()
-    assert await ended(world, 1) is DeploymentStatus.SUCCEEDED
-
-
-async def test_a_build_that_waits_for_a_runner_can_be_cancelled(world: World) -> None:
-    world.drains.add("runner-101")
-    await submit(world, 1)
-    await eventually(lambda: "hold_runner" in world.calls)
-    await commands.cancel(world.client, APP, 1)
-    assert await ended(world, 1) is DeploymentStatus.CANCELLED
-    no_trace(world, 1)
+    await eventually(lambda: "build" in world.calls)
+    told = await details()
+    assert told.startswith("**RUNNING**")
+    assert f"`{'a' * 10}`" in told
+    assert f"- ✓ clone on {RUNNER} " in told
+    assert f"- … build on {RUNNER}" in told.splitlines()
+    world.hangs.discard("build")
+    await eventually(lambda: "check_health" in world.calls)
+    told = await details()
+    assert f"- ✓ build on {RUNNER} " in told
+    assert f"- … health on {RUNTIME}" in told.splitlines()
+    world.hangs.clear()
+    world.fails["verify"] = Unhealthy("it answers 404")
+    assert await ended(world, 1) is DeploymentStatus.FAILED
+    told = await details()
+    assert told.startswith("**FAILED**")
+    assert " — it answers 404" in told
+    assert "- … " not in told
 
 
 async def test_a_terminated_deployment_is_followed_by_a_repair(world: World) -> None:

@@ -382,9 +382,11 @@ class World:
         names = descriptors()
         return [getattr(self, name) for name in sorted(names) if hasattr(self, name)]
 
-    def workers(self, workflows: Sequence[type]) -> list[Worker]:
-        """A control worker, and one for each host; all know every activity."""
-        activities = self._activities()
+    def workers(
+        self, workflows: Sequence[type], beside: Sequence[Callable[..., Any]] = ()
+    ) -> list[Worker]:
+        """A control worker, and one for each host; all know every activity, and those ``beside``."""
+        activities = [*self._activities(), *beside]
         queues = [ids.CONTROL_QUEUE, ids.RUNNER_QUEUE, RUNTIME, *self.runners]
         return [
             Worker(
