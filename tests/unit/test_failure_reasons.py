@@ -258,7 +258,9 @@ async def answering(answer: bytes | None) -> AsyncIterator[HealthInput]:
 async def test_an_app_that_does_not_answer_well(
     monkeypatch: pytest.MonkeyPatch, answer: bytes | None, before: ErrorCode, after: ErrorCode
 ) -> None:
-    monkeypatch.setattr(health, "ATTEMPT_SECONDS", 0.05)
+    if answer is None:
+        # Only where none comes: on a busy machine an answer takes longer than this too.
+        monkeypatch.setattr(health, "ATTEMPT_SECONDS", 0.05)
     async with answering(answer) as given:
         assert await reasons(given) == (before, after)
 
