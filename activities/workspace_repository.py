@@ -18,6 +18,8 @@ from ops.errors import Conflict, Invalid, NotFound
 SECONDS = 60.0
 GREETING_SECONDS = 10.0
 SSH_FAILED = 255
+UNEXPLAINED = frozenset((ErrorCode.PUSH_REFUSED, ErrorCode.GIT_TOO_SLOW, ErrorCode.GIT_FAILED))
+"""What is told when Git itself did not say what is wrong: it may have been its server."""
 DIFF_LIMIT = 2 * 1024 * 1024
 LONGEST_MESSAGE = 64 * 1024
 MOST_PATHS = 1000

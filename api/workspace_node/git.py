@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 
-from activities.workspace_repository import SSH_FAILED, Author, WorkspaceGit
+from activities.workspace_repository import SSH_FAILED, UNEXPLAINED, Author, WorkspaceGit
 from api.workspace_node.state import AppId, Here, State, UserId
 from ops.error_codes import ErrorCode
 from ops.errors import Conflict, NodeUnavailable
@@ -50,7 +50,7 @@ async def _of_server(
     try:
         return await ask()
     except Conflict as error:
-        if error.code is not None:
+        if error.code not in UNEXPLAINED:
             # It says what is wrong, and it is not the server.
             raise
         await _refuse_while_away(here.settings, git)

@@ -56,16 +56,16 @@ def environment() -> dict[str, str]:
 
 
 def run(command: str, *options: str) -> str:
+    """What it says; its steps are on the other output where it is asked for JSON."""
     done = subprocess.run(
         [ROOT / "ops" / command, *options],
         env=environment(),
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
