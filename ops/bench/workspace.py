@@ -30,6 +30,12 @@ REST_SECONDS = 3.0
 SETTLES = 0.3
 """Vite takes two changes of a file within 50 ms as one."""
 PAGE = "src/App.vue"
+TREE_ENTRIES = 20_000
+OPEN_COLD = "open: no container / docker run"
+OPEN_STOPPED = "open: stopped / docker start"
+OPEN_RUNNING = "open: running"
+TREE = f"files: a tree of {TREE_ENTRIES} entries"
+ECHO = "echo of a terminal"
 
 Say = Callable[[str], None]
 
@@ -57,6 +63,7 @@ def run(settings: Settings, say: Say, *, rounds: int = ROUNDS, at_once: int = AT
     try:
         bench.openings()
         bench.server()
+        bench.tree()
         bench.hot_reload()
         bench.echo()
         bench.rates()
@@ -98,9 +105,9 @@ class _Bench:
             self._one.close()
             stopped.append(seconds(self._open))
             running.append(seconds(self._open))
-        self._note("open: no container / docker run", plain_run, cold)
-        self._note("open: stopped / docker start", plain_start, stopped)
-        self._note("open: running", [0.0], running)
+        self._note(OPEN_COLD, plain_run, cold)
+        self._note(OPEN_STOPPED, plain_start, stopped)
+        self._note(OPEN_RUNNING, [0.0], running)
 
     def _open(self) -> None:
         self._one.open(self._app)
@@ -123,6 +130,27 @@ class _Bench:
         url = f"http://{self._plain.address(self._container)}:{PORT}/"
         until_answers(url)
 
+    def tree(self) -> None:
+        """Every file of an app with many, as the page asks for them."""
+        self._say(f"a tree of {TREE_ENTRIES} entries")
+        app = self._one.app("static")
+        self._one.open(app)
+        folders = self._disk() / "apps" / str(app) / "many"
+        for number in range(TREE_ENTRIES):
+            file = folders / f"{number // 100:03}" / f"file-{number:05}.js"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+        platform = []
+        for _ in range(self._rounds):
+            started = time.perf_counter()
+            found = self._one.ask("GET", "/api/workspace/files/tree", app_id=app)
+            platform.append(time.perf_counter() - started)
+            assert len(found["entries"]) >= TREE_ENTRIES
+        self._note(TREE, [0.0], platform)
+
+    def _disk(self) -> Path:
+        return self._settings.node_home(self._node.node_id) / "disks" / f"u-{self._one.id}"
+
     def hot_reload(self) -> None:
         """From saving a file to the message that a client of the hot reload gets."""
         self._say("hot reload")
@@ -134,7 +162,7 @@ class _Bench:
         self._one.preview("src/main.js")
         self._one.preview(PAGE)
         address = self._plain.address(self._container)
-        disk = self._settings.node_home(self._node.node_id) / "disks" / f"u-{self._one.id}"
+        disk = self._disk()
         plain, platform = [], []
         with (
             self._one.hot_reload() as hot,
@@ -183,7 +211,7 @@ class _Bench:
                 shell.sendall(b"x")
                 shell.recv(100)
                 plain.append(time.perf_counter() - started)
-        self._note("echo of a terminal", plain, platform)
+        self._note(ECHO, plain, platform)
 
     def rates(self) -> None:
         """Of a small server: itself, behind one nginx, and behind both hops of the preview."""

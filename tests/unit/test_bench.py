@@ -81,10 +81,16 @@ def test_workspaces(printed: StringIO, console: Console, cold: float, verdict: s
     cli_bench.show_workspace(report, console)
     found = rows(printed)
     assert found["open: no container / docker run"][-2:] == ["≤ 1.5 ×", verdict]
-    assert found["open: running"][-3:] == ["", "", ""]
-    assert found["2 cold openings / docker run at once: p50, p95"][2] == "1.25"
-    assert found["preview"] == ["100", "2 ms", "1.00"]
-    assert "6.0 MB" in printed.getvalue()
+    assert found["open: running"][-3:] == ["", "≤ 60 ms", "reached"]
+    assert found["2 cold openings / docker run at once: p50, p95"][2:] == [
+        "1.25",
+        "≤ 3 s",
+        "reached",
+    ]
+    assert found["2 first openings / docker run at once: p50, p95"][3:] == ["", ""]
+    assert found["preview"] == ["100", "2 ms", "1.00", "≥ 0.6 ×", "reached"]
+    assert found["server"][3:] == ["", ""]
+    assert "6.0 MB (≤ 20 MB: reached)" in printed.getvalue()
 
 
 @pytest.mark.parametrize(("factor", "verdict"), [(1, "reached"), (1.01, "missed")])
