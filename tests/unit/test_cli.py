@@ -213,6 +213,12 @@ def test_text_is_never_markup_and_never_controls_the_terminal(printed: io.String
     assert "\x1b" not in shown
 
 
+def test_into_a_pipe_tabs_stay_tabs(printed: io.StringIO) -> None:
+    cli_view.table(["ID", "NAME"], [["1", "shop"]])
+    cli_view.log_line("a\tb")
+    assert printed.getvalue() == "1\tshop\na\tb\n"
+
+
 def test_a_timeline_has_a_line_for_each_stage(printed: io.StringIO) -> None:
     cli_view.console.print(cli_view.timeline(DEPLOYMENT))
     assert "✗ build         2.1 s  runner-101  attempt 2" in printed.getvalue()
