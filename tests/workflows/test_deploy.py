@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from activities.contracts.base import STAGE_ORDER, DeploymentKind, DeploymentStatus, Stage
+from ops.error_codes import ErrorCode
 from ops.errors import BuildFailed, Conflict, Unhealthy
 from tests.workflows.world import World
 from workflows import commands, ids
@@ -221,6 +222,9 @@ async def test_supersede_cancels_what_runs(world: World) -> None:
     world.hangs.clear()
     assert await ended(world, 2) is DeploymentStatus.SUCCEEDED
     assert world.status(1) is DeploymentStatus.CANCELLED
+    error = world.progress[1].error
+    assert error is not None
+    assert error.code is ErrorCode.DISPLACED
 
 
 async def test_a_waiting_deployment_can_be_cancelled(world: World) -> None:
