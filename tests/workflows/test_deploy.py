@@ -224,7 +224,7 @@ async def test_supersede_cancels_what_runs(world: World) -> None:
     assert world.status(1) is DeploymentStatus.CANCELLED
     error = world.progress[1].error
     assert error is not None
-    assert error.code is ErrorCode.DISPLACED
+    assert error.code == ErrorCode.DISPLACED
 
 
 async def test_a_waiting_deployment_can_be_cancelled(world: World) -> None:
