@@ -23,15 +23,15 @@ from ops import (
     cli_doctor,
     cli_figures,
     cli_files,
+    cli_logs,
     cli_nodes,
     cli_share,
     cli_shell,
     cli_workspace,
 )
-from ops.cli_client import CliError
+from ops.cli_client import DETACHED, CliError
 from ops.cli_common import Choice
 from ops.cli_view import as_json, say_error
-from ops.errors import StudioError
 
 
 class _Commands(TyperGroup):
@@ -40,12 +40,14 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except (CliError, StudioError) as error:
+        except CliError as error:
             if "--json" in sys.argv[1:]:
                 as_json({"error": error.what, "hint": error.hint})
             else:
                 say_error(error.what, error.hint)
-            raise typer.Exit(error.code if isinstance(error, CliError) else 1) from None
+            raise typer.Exit(error.code) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(DETACHED) from None
 
 
 app = typer.Typer(
@@ -93,7 +95,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "start": cli_deploy.start,
     "stop": cli_deploy.stop,
     "deployments": cli_deploy.deployments,
-    "logs": cli_deploy.logs,
+    "logs": cli_logs.logs,
     "metrics": cli_figures.metrics,
     "changes": cli_figures.changes,
     "doctor": cli_doctor.doctor,

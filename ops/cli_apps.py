@@ -155,13 +155,16 @@ def set_env(
         key, sign, value = pair.partition("=")
         if not sign:
             # On the command line others could read it.
-            value = (
-                typer.prompt(key, hide_input=True)
-                if sys.stdin.isatty()
-                else sys.stdin.readline().rstrip("\r\n")
-            )
+            value = typer.prompt(key, hide_input=True) if sys.stdin.isatty() else _line(key)
         given.append({"key": key, "value": value, "at_build": build})
     _change(context, app, {"set": given}, as_json_)
+
+
+def _line(key: str) -> str:
+    line = sys.stdin.readline()
+    if not line:
+        raise CliError(f"{key} has no value", f"{key}=VALUE, or a line of standard input")
+    return line.rstrip("\r\n")
 
 
 @env.command("unset")

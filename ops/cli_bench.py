@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from typer.core import TyperGroup
 
 from ops.bench import aims
+from ops.cli_client import CliError
 from ops.cli_view import as_json
-from ops.settings import load_settings
 
+# The benchmarks, the settings and the error tree are imported when one runs: they take twice as
+# long to load as the rest of the command line does, and need Docker and root.
 if TYPE_CHECKING:
     from ops.bench.deploy import Report
     from ops.bench.page import Report as PageReport
     from ops.bench.workspace import Report as WorkspaceReport
 
+
+class _Benchmarks(TyperGroup):
+    """Errors of the platform's own code come out as those of the command line."""
+
+    def invoke(self, ctx: Any) -> Any:
+        from ops.errors import StudioError
+
+        try:
+            return super().invoke(ctx)
+        except StudioError as error:
+            raise CliError(error.what, error.hint) from None
+
+
 bench = typer.Typer(
-    no_args_is_help=True, help="Benchmarks; run as root where the platform runs, when it is idle."
+    cls=_Benchmarks,
+    no_args_is_help=True,
+    help="Benchmarks; run as root where the platform runs, when it is idle.",
 )
 
 AFTER_LIVE = ("soak", "retire")
@@ -40,8 +58,8 @@ def bench_deploy(
     json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """A bare script (clone, build, push, pull, run) beside the platform, a row per stage."""
-    # Only here: these need Docker and root, which the rest of the command line does not.
     from ops.bench.deploy import run
+    from ops.settings import load_settings
 
     console = Console(stderr=True)
     with console.status("starting") as status:
@@ -107,6 +125,7 @@ def bench_workspace(
 ) -> None:
     """The development path beside plain Docker and one nginx."""
     from ops.bench.workspace import run
+    from ops.settings import load_settings
 
     console = Console(stderr=True)
     with console.status("starting") as status:
@@ -171,6 +190,7 @@ def bench_page(
 ) -> None:
     """The studio in a real browser; needs Chromium, and STUDIO_DEV=1 for Playwright."""
     from ops.bench.page import run
+    from ops.settings import load_settings
 
     console = Console(stderr=True)
     with console.status("starting") as status:

@@ -22,6 +22,10 @@ PATIENCE_SECONDS = 3.0
 GIVE_UP_SECONDS = 120.0
 UNAVAILABLE = 3
 """Exit code: the server, or what it needs, is away."""
+DETACHED = 130
+"""Exit code: Ctrl-C. What was asked of the server goes on there."""
+SIGN_IN = "studio login"
+OTHER_SERVER = "another server is chosen with --server or STUDIO_URL"
 
 
 class CliError(Exception):
@@ -58,24 +62,31 @@ class Memory:
             return cls(path, kept.get("server"), dict(kept.get("accounts", {})))
         except FileNotFoundError:
             return cls(path)
-        except (ValueError, AttributeError, TypeError):
+        except (OSError, ValueError, AttributeError, TypeError):
             raise CliError(f"{path} cannot be read", "delete it and sign in again") from None
 
     def save(self) -> None:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = self.path.with_suffix(".new")
-        new.unlink(missing_ok=True)
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
-            json.dump({"server": self.server, "accounts": self.accounts}, file, indent=2)
-        new.replace(self.path)
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            new.unlink(missing_ok=True)
+            handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w") as file:
+                json.dump({"server": self.server, "accounts": self.accounts}, file, indent=2)
+            new.replace(self.path)
+        except OSError as error:
+            hint = "set XDG_CONFIG_HOME to a folder of yours, or use STUDIO_TOKEN"
+            raise CliError(f"{self.path} cannot be written: {error.strerror}", hint) from None
 
 
 def server_of(option: str | None, memory: Memory) -> str:
     """``--server``, else ``STUDIO_URL``, else the one signed in to last, else this machine's own."""
     chosen = option or os.environ.get("STUDIO_URL") or memory.server or _own_server()
     chosen = chosen if "://" in chosen else f"http://{chosen}"
-    url = httpx.URL(chosen)
+    try:
+        url = httpx.URL(chosen)
+    except httpx.InvalidURL:
+        url = httpx.URL()
     if url.scheme not in ("http", "https") or not url.host:
         raise CliError(f"{chosen} is no address of a studio", f"for example {DEFAULT_SERVER}")
     return str(url.copy_with(path="/", query=None, fragment=None)).rstrip("/")
@@ -95,10 +106,18 @@ def _own_server() -> str:
 
 
 class Studio:
-    """The API of one server. Errors of the API come out as CliError."""
+    """The API of one server. Errors of the API come out as CliError.
 
-    def __init__(self, server: str, token: str | None, transport: Any = None) -> None:
+    ``sign_in`` is what a person has to do when the token is not taken.
+    """
+
+    def __init__(
+        self, server: str, token: str | None, transport: Any = None, sign_in: str = SIGN_IN
+    ) -> None:
         self.server = server
+        self._sign_in = sign_in if token else ""
+        if token and not (token.isascii() and token.isprintable()):
+            raise CliError("the token has characters that no token has", sign_in)
         url = httpx.URL(server)
         headers = {"User-Agent": "studio"}
         local = url.host == "localhost" or url.host.endswith(".localhost")
@@ -128,11 +147,11 @@ class Studio:
         while True:
             try:
                 answer = self._http.request(method, path, json=body, params=params)
-                error = problem(answer) if answer.status_code >= 400 else None
+                error = self._problem(answer) if answer.status_code >= 400 else None
             except httpx.TransportError as broken:
                 error = self._away(broken)
             if error is None:
-                return answer.json() if answer.content else None
+                return self._document(answer)
             if error.code != UNAVAILABLE or time.monotonic() >= until:
                 raise error
             time.sleep(RECONNECT_SECONDS)
@@ -159,8 +178,8 @@ class Studio:
         except httpx.TransportError as broken:
             raise self._away(broken) from None
         if answer.status_code >= 400:
-            raise problem(answer)
-        return answer.json()
+            raise self._problem(answer)
+        return self._document(answer)
 
     def download(self, path: str, params: Mapping[str, Any], into: BinaryIO) -> None:
         """Raises CliError also when the answer ends before it is whole."""
@@ -168,7 +187,7 @@ class Studio:
             with self._http.stream("GET", path, params=params, timeout=TRANSFER) as answer:
                 if answer.status_code >= 400:
                     answer.read()
-                    raise problem(answer)
+                    raise self._problem(answer)
                 for piece in answer.iter_bytes():
                     into.write(piece)
         except httpx.TransportError as broken:
@@ -221,13 +240,25 @@ class Studio:
                 raise Ended
             if answer.status_code >= 400:
                 answer.read()
-                raise problem(answer)
+                raise self._problem(answer)
             yield from parse_events(answer.iter_lines())
+
+    def _document(self, answer: httpx.Response) -> Any:
+        """The answer's JSON, None when it has none."""
+        if answer.has_redirect_location:
+            raise CliError(f"{self.server} leads to {answer.headers['location']}", OTHER_SERVER)
+        try:
+            return answer.json() if answer.content else None
+        except ValueError:
+            raise CliError(f"{self.server} does not answer as a studio", OTHER_SERVER) from None
+
+    def _problem(self, answer: httpx.Response) -> CliError:
+        return problem(answer, self._sign_in)
 
     def _away(self, error: Exception) -> CliError:
         return CliError(
             f"{self.server} does not answer ({type(error).__name__})",
-            "is it up? another server is chosen with --server or STUDIO_URL",
+            f"is it up? {OTHER_SERVER}",
             UNAVAILABLE,
         )
 
@@ -259,15 +290,17 @@ def parse_events(lines: Iterator[str]) -> Iterator[Event]:
             last = value
 
 
-def problem(answer: httpx.Response) -> CliError:
-    """The error that the API (or something before it) answered."""
+def problem(answer: httpx.Response, sign_in: str = SIGN_IN) -> CliError:
+    """The error that the API (or something before it) answered; ``sign_in`` is the way out of a 401."""
     code = UNAVAILABLE if answer.status_code in (502, 503, 504) else 1
     try:
         told = answer.json()
         what, hint = str(told["detail"]), str(told.get("hint") or "")
     except (ValueError, KeyError, TypeError, AttributeError):
-        hint = "it may just be starting; try again in a moment" if code == UNAVAILABLE else ""
+        starting = "it may just be starting; try again in a moment"
+        hint = starting if code == UNAVAILABLE else f"is it a studio? {OTHER_SERVER}"
         return CliError(f"the server answered {answer.status_code}", hint, code)
     if answer.status_code == 401:
-        hint = hint or "studio login"
+        # The API's own hint is for people in a browser, too.
+        hint = sign_in or hint
     return CliError(what, hint, code)

@@ -8,11 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.cli_client import CliError, Memory, Studio, server_of
+from ops.cli_client import SIGN_IN, CliError, Memory, Studio, server_of
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
 AppName = Annotated[str, typer.Argument(metavar="APP", help="Its id, its slug or its name.")]
 DeploymentId = Annotated[int, typer.Argument(metavar="DEPLOYMENT", min=1)]
+OTHER_TOKEN = f"set STUDIO_TOKEN to another token, or unset it and: {SIGN_IN}"
 Detach = Annotated[bool, typer.Option("--detach", help="Do not wait for the end.")]
 
 
@@ -32,10 +33,12 @@ def address(context: typer.Context) -> tuple[str, Memory]:
 def studio(context: typer.Context) -> Studio:
     """The server with the token that is kept for it. Raises CliError when nobody is signed in."""
     server, memory = address(context)
-    token = os.environ.get("STUDIO_TOKEN") or memory.accounts.get(server, {}).get("token")
+    given = os.environ.get("STUDIO_TOKEN")
+    token = given or memory.accounts.get(server, {}).get("token")
     if not token:
-        raise CliError(f"you are not signed in to {server}", "studio login")
-    return Studio(server, token)
+        raise CliError(f"you are not signed in to {server}", SIGN_IN)
+    # Signing in changes nothing while the environment has a token.
+    return Studio(server, token, sign_in=OTHER_TOKEN if given else SIGN_IN)
 
 
 def find_app(api: Studio, name: str) -> dict[str, Any]:

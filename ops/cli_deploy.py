@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import time
 from enum import StrEnum
 from typing import Annotated, Any
 
-import httpx
 import typer
 
 from ops.cli_client import CliError, Studio
 from ops.cli_common import AppName, AsJson, DeploymentId, Detach, find_app, studio
-from ops.cli_follow import DETACHED, ENDED, follow
-from ops.cli_view import as_json, coloured, log_line, say, seconds, table, when
+from ops.cli_follow import ENDED, follow
+from ops.cli_view import as_json, coloured, say, seconds, table, when
 
 CANCEL_SECONDS = 30.0
 PAUSE_SECONDS = 0.5
@@ -92,9 +90,17 @@ def _ask(api: Studio, path: str, body: dict[str, Any], detach: bool, as_json_: b
     raise typer.Exit(follow(api, int(made["id"]), as_json_=as_json_, detach=detach))
 
 
-def cancel(context: typer.Context, deployment: DeploymentId, as_json_: AsJson = False) -> None:
-    """End a deployment and remove every trace of it."""
+def cancel(
+    context: typer.Context,
+    which: Annotated[
+        str, typer.Argument(metavar="DEPLOYMENT|APP", help="Its number, or an app by its name.")
+    ],
+    as_json_: AsJson = False,
+) -> None:
+    """End a deployment, or the one that runs of an app, and remove every trace of it."""
     api = studio(context)
+    number = which.isascii() and which.isdigit()
+    deployment = int(which) if number else _running(api, find_app(api, which))
     path = f"/api/deployments/{deployment}"
     api.post(f"{path}/cancel")
     until = time.monotonic() + CANCEL_SECONDS
@@ -109,8 +115,17 @@ def cancel(context: typer.Context, deployment: DeploymentId, as_json_: AsJson = 
         if last["removed"]:
             say("Confirmed gone: " + ", ".join(last["removed"]))
     else:
-        say(f"Deployment {deployment} is still being undone: studio status")
+        say(f"Deployment {deployment} is still being undone: studio deployments APP")
     raise typer.Exit(0 if last["status"] == "CANCELLED" else 1)
+
+
+def _running(api: Studio, app: dict[str, Any]) -> int:
+    """The deployment of an app that runs; those that only wait for its end are newer."""
+    rows = api.get(f"/api/apps/{app['id']}/deployments")
+    open_ = [int(row["id"]) for row in rows if row["status"] not in ENDED]
+    if not open_:
+        raise CliError(f"no deployment of {app['slug']} is running", "studio deployments APP")
+    return min(open_)
 
 
 def deployments(
@@ -140,47 +155,3 @@ def deployments(
             for row in rows
         ],
     )
-
-
-def logs(
-    context: typer.Context,
-    app: AppName,
-    following: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
-    tail: Annotated[int, typer.Option(min=0, max=5000, help="Lines from before.")] = 100,
-    deployment: Annotated[
-        int | None, typer.Option(min=1, help="The log of this deployment instead.")
-    ] = None,
-    as_json_: AsJson = False,
-) -> None:
-    """What the live release prints, or the log of a deployment."""
-    api = studio(context)
-    found = find_app(api, app)
-    path, params = f"/api/apps/{found['id']}/logs", {"tail": tail, "follow": following}
-    if deployment is not None:
-        path, params = f"/api/deployments/{deployment}/log", {"follow": True}
-    try:
-        _print_logs(api, path, params, following, as_json_)
-    except KeyboardInterrupt:
-        raise typer.Exit(DETACHED) from None
-
-
-def _print_logs(
-    api: Studio, path: str, params: dict[str, Any], following: bool, as_json_: bool
-) -> None:
-    """Prints lines as they come; with JSON each event is a line of its own when following."""
-    kept = []
-    given = {key: str(value).lower() for key, value in params.items()}
-    try:
-        for event in api.stream(path, given):
-            if event.name == "end":
-                break
-            if not as_json_:
-                log_line(event.data["text"])
-            elif following:
-                typer.echo(json.dumps(event.data, ensure_ascii=False))
-            else:
-                kept.append(event.data)
-    except httpx.TransportError as error:
-        raise CliError(f"the connection broke ({type(error).__name__})", "try again") from None
-    if as_json_ and not following:
-        as_json(kept)

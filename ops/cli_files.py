@@ -52,11 +52,14 @@ def cp(
     to_app, to_path = split(target)
     if (from_app is None) == (to_app is None):
         raise CliError("one side is APP:PATH, the other a path here", "studio cp a.txt shop:a.txt")
-    if to_app is not None:
-        count = _send(api, Path(source), find_app(api, to_app)["id"], to_path)
-    else:
-        assert from_app is not None
-        count = _fetch(api, find_app(api, from_app)["id"], from_path, Path(target))
+    try:
+        if to_app is not None:
+            count = _send(api, Path(source), find_app(api, to_app)["id"], to_path)
+        else:
+            assert from_app is not None
+            count = _fetch(api, find_app(api, from_app)["id"], from_path, Path(target))
+    except OSError as error:
+        raise CliError(f"{error.filename or source}: {error.strerror}") from None
     if as_json_:
         return as_json({"files": count})
     return say(f"{count} {'file' if count == 1 else 'files'} copied.", "green")
@@ -80,11 +83,8 @@ def _send(api: Studio, source: Path, app_id: int, path: str) -> int:
         return count
     if path in ("", ".") or path.endswith("/"):
         path = f"{path.removesuffix('.')}{source.name}"
-    try:
-        with source.open("rb") as file:
-            api.upload("PUT", f"{FILES}/upload", {"app_id": app_id, "path": path}, file)
-    except OSError as error:
-        raise CliError(f"{source}: {error.strerror}") from None
+    with source.open("rb") as file:
+        api.upload("PUT", f"{FILES}/upload", {"app_id": app_id, "path": path}, file)
     return 1
 
 

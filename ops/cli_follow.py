@@ -11,13 +11,12 @@ from typing import Any
 
 from rich.live import Live
 
-from ops.cli_client import CliError, Studio
+from ops.cli_client import DETACHED, CliError, Studio
 from ops.cli_view import as_json, console, log_line, outcome, say, stage_line, timeline
 
 ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED", "ROLLED_BACK"})
 FRAME_SECONDS = 0.1
 LAST_LINES_SECONDS = 3.0
-DETACHED = 130
 
 Item = tuple[str, Any]
 
@@ -28,7 +27,7 @@ def follow(api: Studio, deployment_id: int, *, as_json_: bool, detach: bool) -> 
         if as_json_:
             as_json(api.get(f"/api/deployments/{deployment_id}"))
         else:
-            say(f"Deployment {deployment_id} is under way: studio status, studio cancel")
+            say(f"Deployment {deployment_id} is under way: studio cancel {deployment_id} ends it")
         return 0
     seen: set[str] = set()
     try:

@@ -60,14 +60,23 @@ def log_text(line: str) -> Text:
 
 
 def log_line(line: str) -> None:
-    console.print(log_text(line), soft_wrap=True)
+    if console.is_terminal:
+        console.print(log_text(line), soft_wrap=True)
+    else:
+        _piped(log_text(line).plain)
+
+
+def _piped(line: str) -> None:
+    """A line into a pipe or a file, where a tab stays one: Rich would write spaces."""
+    console.file.write(line + "\n")
+    console.file.flush()
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
     if not console.is_terminal:
         # Into a pipe: whole values between tabs, nothing cut to a width that nobody has.
         for row in rows:
-            say("\t".join(str(cell) for cell in row))
+            _piped("\t".join(str(cell) for cell in row))
         return
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.cli_client import CliError, Studio
+from ops.cli_client import DETACHED, CliError, Studio
 from ops.cli_common import AppName, AsJson, Detach, find_app, open_app_id, studio
 from ops.cli_view import as_json, coloured, fields, log_line, say, when
 
@@ -17,7 +17,6 @@ workspace = typer.Typer(no_args_is_help=True, help="The workspace that you devel
 
 PAUSE_SECONDS = 0.2
 OPEN_SECONDS = 400.0
-DETACHED = 130
 SERVERS = frozenset({"dev", "start"})
 
 

@@ -166,13 +166,13 @@ class Deploy:
         displaced = [waiting for waiting in self._waiting if not waiting.repair]
         self._waiting = [waiting for waiting in self._waiting if waiting.repair]
         self._waiting.append(request)
-        if request.on_busy is OnBusy.SUPERSEDE:
-            await self._cancel_running()
         newer = ErrorReport(
             what=f"a newer deployment ({request.deployment_id}) took its place",
             code=ErrorCode.DISPLACED,
             values={"id": request.deployment_id},
         )
+        if request.on_busy is OnBusy.SUPERSEDE:
+            await self._cancel_running(why=newer)
         await self._drop(displaced, newer)
         return self._accepted(request)
 
@@ -199,8 +199,8 @@ class Deploy:
     async def delete(self, given: DeleteAppInput) -> DeleteAccepted:
         self._delete = given
         displaced, self._waiting = self._waiting, []
-        await self._cancel_running()
         deleted = ErrorReport(what="the app is being deleted", code=ErrorCode.APP_DELETING)
+        await self._cancel_running(why=deleted)
         await self._drop(displaced, deleted)
         return DeleteAccepted(app_id=given.app_id)
 
@@ -231,7 +231,7 @@ class Deploy:
             deployment_id=request.deployment_id, waiting=self._running is not None
         )
 
-    async def _cancel_running(self, by: str = "user") -> None:
+    async def _cancel_running(self, by: str = "user", why: ErrorReport | None = None) -> None:
         running = self._running
         if running is None:
             return
@@ -242,7 +242,8 @@ class Deploy:
             return
         try:
             await self._child.signal(
-                Deployment.cancel, CancelRequest(deployment_id=running.deployment_id, by=by)
+                Deployment.cancel,
+                CancelRequest(deployment_id=running.deployment_id, by=by, why=why),
             )
         except ApplicationError as error:
             # It has ended, and the word of it is on its way here: there is nothing to cancel.

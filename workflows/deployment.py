@@ -80,7 +80,8 @@ class Deployment:
             else:
                 await self._publish(plan)
         except (DeploymentCancelled, asyncio.CancelledError):
-            return await self._undone(DeploymentStatus.CANCELLED, None)
+            asked = self._course.cancel_asked
+            return await self._undone(DeploymentStatus.CANCELLED, asked.why if asked else None)
         except StageFailed as failure:
             status = DeploymentStatus.ROLLED_BACK if self._live else DeploymentStatus.FAILED
             return await self._undone(status, failure.report)

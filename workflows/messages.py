@@ -17,6 +17,7 @@ from activities.contracts.workspace import (
     WorkspaceRef,
     WorkspaceStatus,
 )
+from ops.errors import ErrorReport
 
 __all__ = ["Confirmed", "NodeInfo", "RunRef", "RunnerHeld", "WorkspaceRef"]
 
@@ -58,10 +59,14 @@ class DeployAccepted(Frozen):
 
 
 class CancelRequest(Frozen):
-    """Signal ``cancel`` of ``deploy-{appId}`` and of ``deployment-{deploymentId}``."""
+    """Signal ``cancel`` of ``deploy-{appId}`` and of ``deployment-{deploymentId}``.
+
+    ``why`` is told to the person where the platform asks for it, and nobody did by hand.
+    """
 
     deployment_id: int
     by: str = "user"
+    why: ErrorReport | None = None
 
 
 class DeployQueue(Frozen):

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from tests.support import git_server
+from tests.support.cli import answered, studio
 from tests.support.platform import Platform
 from tests.support.user import App, User, ok, run
 
@@ -85,6 +86,17 @@ async def test_a_public_repository_becomes_an_app(
         "--filter", "label=studio.kind=import",
     )  # fmt: skip
     assert left == ""
+
+
+async def test_a_public_repository_by_command_line(user: User, server: str) -> None:
+    app = await answered(user, "create", "mine", "--git", f"{server}/shop.git")
+    mine = App(user, app)
+    await mine.push({})
+    assert (mine.tree / "index.html").read_text() == "from elsewhere"
+    failed = await studio(user, "create", "empty", "--git", f"{server}/empty.git")
+    assert failed.code == 1
+    assert "the repository is empty" in failed.err
+    assert "studio delete" in failed.err
 
 
 async def test_what_cannot_be_imported_says_why_and_may_be_tried_again(

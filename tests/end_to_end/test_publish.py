@@ -159,16 +159,3 @@ async def test_cancel_in_the_middle_of_a_build(user: User, platform: Platform) -
     left = await asyncio.create_subprocess_exec(*running)
     assert await left.wait() == 1, "the build's processes still run"
     assert not (platform.settings.node_home("runner-101") / "builds" / str(deployment_id)).exists()
-
-
-async def test_deployments_ask_the_busy_app(user: User) -> None:
-    app = await user.app(apps.slow_build(5))
-    first = await app.deploy()
-    rejected = await app.ask("deployments")
-    assert rejected.status_code == 409
-    assert str(first) in rejected.json()["detail"]
-    waiting = await app.deploy(on_busy="queue")
-    newest = await app.deploy(on_busy="queue")
-    assert (await app.ended(waiting))["status"] == "CANCELLED"
-    assert (await app.ended(first))["status"] == "SUCCEEDED"
-    assert (await app.ended(newest))["status"] == "SUCCEEDED"

@@ -37,6 +37,21 @@ http.createServer((req, res) => res.end(JSON.stringify({
     )
 
 
+def says_word() -> dict[str, str | bytes]:
+    """Answers with the variable WORD, which it cannot do without; logs each path that is asked."""
+    return node_app(
+        """
+const http = require("http");
+const word = process.env.WORD;
+if (!word) { console.error("WORD is not set"); process.exit(3); }
+console.log("begun with", word);
+http.createServer((req, res) => { console.log("asked", req.url); res.end(word); })
+  .listen(process.env.PORT);
+process.on("SIGTERM", () => process.exit(0));
+"""
+    )
+
+
 def cannot_run() -> dict[str, str | bytes]:
     """It is built, and names a command that its image has not."""
     return {"Dockerfile": 'FROM node:24-bookworm-slim\nUSER 1000\nCMD ["/nowhere"]\n'}

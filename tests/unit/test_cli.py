@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from typer.testing import CliRunner
 
 from ops import cli, cli_view
 from ops.cli_client import CliError, Event, Memory, Studio, parse_events, problem, server_of
+from ops.cli_logs import _releases
 
 DEPLOYMENT: dict[str, Any] = {
     "id": 31,
@@ -74,6 +77,8 @@ def test_which_server_is_meant(memory: Memory, monkeypatch: pytest.MonkeyPatch) 
     assert server_of("https://other.example/x?y", memory) == "https://other.example"
     with pytest.raises(CliError):
         server_of("ftp://x", memory)
+    with pytest.raises(CliError):
+        server_of("http://x:port", memory)
 
 
 def test_the_token_is_for_its_owner_only(memory: Memory) -> None:
@@ -151,6 +156,52 @@ def test_problems_are_told_and_not_parsed() -> None:
     assert problem(httpx.Response(401, json={"detail": "who?"})).hint == "studio login"
 
 
+def test_who_is_not_signed_in_is_told_how_to() -> None:
+    ended = httpx.Response(401, json={"detail": "the session has ended", "hint": "sign in again"})
+    assert problem(ended).hint == "studio login"
+    transport = httpx.MockTransport(lambda request: ended)
+    with pytest.raises(CliError) as told:
+        Studio("http://a", "t", transport, sign_in="set STUDIO_TOKEN").get("/api/me")
+    assert told.value.hint == "set STUDIO_TOKEN"
+    # A wrong password: nobody has to be told to sign in who is just doing so.
+    wrong = httpx.Response(401, json={"detail": "email or password is wrong"})
+    with pytest.raises(CliError) as told:
+        Studio("http://a", None, httpx.MockTransport(lambda request: wrong)).post("/api/auth/login")
+    assert told.value.hint == ""
+
+
+def test_a_command_loads_neither_settings_nor_temporal() -> None:
+    """They would double the time that every command takes."""
+    look = "import sys, ops.cli; print([m for m in ('ops.settings', 'temporalio') if m in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert shown.stdout == "[]\n"
+
+
+def test_a_log_goes_on_with_the_next_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ops.cli_logs.RECONNECT_SECONDS", 0)
+    lives = [1, 2, 2, 2, None]
+    connections = [("a", "ended"), ("b", "interrupted"), ("c", "ended"), ("d", "ended")]
+    tails: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith("/logs"):
+            return httpx.Response(200, json={"status": "LIVE", "live_deployment": lives.pop(0)})
+        if not connections:
+            return httpx.Response(409, json={"detail": "the app is not live"})
+        tails.append(request.url.params["tail"])
+        line, reason = connections.pop(0)
+        body = f'event: line\ndata: {{"text": "{line}"}}\n\n'
+        return httpx.Response(200, text=body + f'event: end\ndata: {{"reason": "{reason}"}}\n\n')
+
+    api = Studio("http://a", "t", httpx.MockTransport(answer))
+    shown: list[str] = []
+    with pytest.raises(CliError):
+        shown.extend(event.data["text"] for event in _releases(api, 7, 3))
+    assert shown == ["a", "b", "c", "d"]
+    # All of what is new, and nothing twice where only the connection broke.
+    assert tails == ["3", "5000", "0", "5000"]
+
+
 def test_text_is_never_markup_and_never_controls_the_terminal(printed: io.StringIO) -> None:
     cli_view.outcome(DEPLOYMENT)
     cli_view.log_line("[red]not red[/red] \x1b[2J\x1b]8;;http://evil\x07:smile:")
@@ -160,6 +211,12 @@ def test_text_is_never_markup_and_never_controls_the_terminal(printed: io.String
     assert "[red]not red[/red] :smile:" in shown
     assert "look at the log" in shown
     assert "\x1b" not in shown
+
+
+def test_into_a_pipe_tabs_stay_tabs(printed: io.StringIO) -> None:
+    cli_view.table(["ID", "NAME"], [["1", "shop"]])
+    cli_view.log_line("a\tb")
+    assert printed.getvalue() == "1\tshop\na\tb\n"
 
 
 def test_a_timeline_has_a_line_for_each_stage(printed: io.StringIO) -> None:

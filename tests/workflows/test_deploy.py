@@ -9,6 +9,7 @@ import pytest
 from temporalio.api.sdk.v1 import WorkflowMetadata
 
 from activities.contracts.base import STAGE_ORDER, DeploymentKind, DeploymentStatus
+from ops.error_codes import ErrorCode
 from ops.errors import BuildFailed, Conflict, Unhealthy
 from tests.workflows.world import RUNNER, RUNTIME, World
 from workflows import commands, ids
@@ -222,6 +223,9 @@ async def test_supersede_cancels_what_runs(world: World) -> None:
     world.hangs.clear()
     assert await ended(world, 2) is DeploymentStatus.SUCCEEDED
     assert world.status(1) is DeploymentStatus.CANCELLED
+    error = world.progress[1].error
+    assert error is not None
+    assert error.code == ErrorCode.DISPLACED
 
 
 async def test_a_waiting_deployment_can_be_cancelled(world: World) -> None:
