@@ -69,14 +69,22 @@ def order(text: str) -> list[tuple[str, int]]:
     """Fields to sort by, the first counts most: ``{"price": -1, "name": 1}``."""
     found = _object(text, "sort")
     if len(found) > SORT_FIELDS:
-        raise Invalid(f"up to {SORT_FIELDS} fields can be sorted by", field="sort")
+        raise Invalid(
+            f"up to {SORT_FIELDS} fields can be sorted by",
+            code=ErrorCode.SORT_TOO_MANY,
+            values={"limit": SORT_FIELDS},
+            field="sort",
+        )
     for name, direction in found.items():
         if direction not in (1, -1) or isinstance(direction, bool):
             raise Invalid(
-                f"{name[:40]!r} can be sorted by 1 (rising) or -1 (falling)", field="sort"
+                f"{name[:40]!r} can be sorted by 1 (rising) or -1 (falling)",
+                code=ErrorCode.SORT_DIRECTION,
+                values={"name": name[:40]},
+                field="sort",
             )
         if not name or "$" in name or "\0" in name:
-            raise Invalid(f"{name[:40]!r} is no field's name", field="sort")
+            raise _no_name(name, "sort")
     return [(name, int(direction)) for name, direction in found.items()]
 
 
@@ -84,7 +92,9 @@ def identity(text: str) -> dict[str, Any]:
     """The filter that finds the one document whose ``_id`` is this, and never another."""
     value = _parsed(text, "id")
     if isinstance(value, list | bson.Regex | Code | None):
-        raise Invalid("this cannot be a document's _id", field="id")
+        raise Invalid(
+            "this cannot be a document's _id", code=ErrorCode.DOCUMENT_ID_IMPOSSIBLE, field="id"
+        )
     # An _id may be a document, and may not be an operator: {"$ne": null} would find any.
     _walk(value, "id", operators=False)
     return {"_id": {"$eq": value}}
@@ -95,12 +105,21 @@ def document(value: Mapping[str, Any]) -> dict[str, Any]:
     found = _object(json.dumps(value), "document")
     _walk(found, "document", operators=False)
     if isinstance(found.get("_id"), list | bson.Regex):
-        raise Invalid("an _id may be no list and no pattern", field="document._id")
+        raise Invalid(
+            "an _id may be no list and no pattern",
+            code=ErrorCode.DOCUMENT_ID_IMPOSSIBLE,
+            field="document._id",
+        )
     try:
         size = len(bson.encode(found))
     except (BSONError, OverflowError, ValueError, TypeError) as error:
+        why = str(error)[:200]
         raise Invalid(
-            "the document cannot be stored", field="document", hint=str(error)[:200]
+            "the document cannot be stored",
+            code=ErrorCode.DOCUMENT_IMPOSSIBLE,
+            values={"why": why},
+            field="document",
+            hint=why,
         ) from None
     if size > DOCUMENT_BYTES:
         raise Invalid(
@@ -136,7 +155,7 @@ def _parsed(text: str, field: str) -> Any:
     try:
         return json_util.loads(text)
     except RecursionError:
-        raise Invalid("it is nested too deeply", field=field) from None
+        raise _too_deep(field) from None
     # json_util answers some malformed values ({"$date": []}) with whatever Python says of them.
     except Exception as error:
         why = f"{type(error).__name__}: {error}"[:200]
@@ -151,9 +170,11 @@ def _parsed(text: str, field: str) -> Any:
 
 def _walk(value: Any, field: str, *, operators: bool, depth: int = 0) -> None:
     if depth > DEPTH:
-        raise Invalid("it is nested too deeply", field=field)
+        raise _too_deep(field)
     if isinstance(value, Code):
-        raise Invalid("code is neither run nor stored here", field=field)
+        raise Invalid(
+            "code is neither run nor stored here", code=ErrorCode.CODE_NOT_STORED, field=field
+        )
     if isinstance(value, dict):
         for name, inner in value.items():
             _check_name(name, field, operators=operators)
@@ -166,14 +187,36 @@ def _walk(value: Any, field: str, *, operators: bool, depth: int = 0) -> None:
 def _check_name(name: str, field: str, *, operators: bool) -> None:
     if name.startswith("$"):
         if not operators:
-            raise Invalid(f"{name[:40]!r} is no field's name", field=field)
+            raise _no_name(name, field)
         if name not in OPERATORS:
+            known = " ".join(sorted(OPERATORS))
             raise Invalid(
                 f"the operator {name[:40]!r} is not possible here",
+                code=ErrorCode.OPERATOR_UNKNOWN,
+                values={"name": name[:40], "known": known},
                 field=field,
-                hint="operators that compare values are: " + " ".join(sorted(OPERATORS)),
+                hint=f"operators that compare values are: {known}",
             )
     elif "\0" in name or not name:
-        raise Invalid("a field has an empty name, or one with a zero byte", field=field)
+        raise _no_name(name, field)
     elif not operators and "." in name:
-        raise Invalid(f"{name[:40]!r} has a dot in it", field=field, hint="nest an object instead")
+        raise Invalid(
+            f"{name[:40]!r} has a dot in it",
+            code=ErrorCode.FIELD_NAME_DOT,
+            values={"name": name[:40]},
+            field=field,
+            hint="nest an object instead",
+        )
+
+
+def _no_name(name: str, field: str) -> Invalid:
+    return Invalid(
+        f"{name[:40]!r} is no field's name",
+        code=ErrorCode.FIELD_NAME_IMPOSSIBLE,
+        values={"name": name[:40]},
+        field=field,
+    )
+
+
+def _too_deep(field: str) -> Invalid:
+    return Invalid("it is nested too deeply", code=ErrorCode.NESTED_TOO_DEEPLY, field=field)

@@ -185,6 +185,15 @@ const messages: Record<ErrorCode, string> = {
   document_id_fixed: "The _id of a document cannot change.",
   no_json_object: "This is no JSON object, such as {'{'}\"name\": \"Ada\"{'}'}.",
   no_extended_json: "This is no extended JSON ({why}).",
+  nested_too_deeply: "This is nested too deeply.",
+  field_name_impossible: "“{name}” cannot be a field's name: it is not empty and does not begin with $.",
+  field_name_dot: "“{name}” has a dot in it. Nest an object instead.",
+  operator_unknown: "The operator {name} is not possible here. Possible are: {known}",
+  code_not_stored: "Code is neither run nor stored here.",
+  sort_direction: "{name} can be sorted by 1 (rising) or -1 (falling).",
+  sort_too_many: "Up to {limit} fields can be sorted by.",
+  document_id_impossible: "This cannot be the _id of a document.",
+  document_impossible: "The document cannot be stored ({why}).",
 };
 
 export default messages;

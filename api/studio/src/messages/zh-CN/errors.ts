@@ -184,6 +184,15 @@ const messages: Record<ErrorCode, string> = {
   document_id_fixed: "文档的 _id 不能修改。",
   no_json_object: "不是 JSON 对象，格式如 {'{'}\"name\": \"Ada\"{'}'}。",
   no_extended_json: "不是有效的扩展 JSON（{why}）。",
+  nested_too_deeply: "嵌套层数过多。",
+  field_name_impossible: "“{name}”不能作为字段名：字段名不能为空，也不能以 $ 开头。",
+  field_name_dot: "字段名“{name}”中含有点号，请改用嵌套的对象。",
+  operator_unknown: "此处不能使用运算符 {name}。可以使用：{known}",
+  code_not_stored: "此处不能运行或保存代码。",
+  sort_direction: "{name} 的排序方向只能是 1（升序）或 -1（降序）。",
+  sort_too_many: "最多可按 {limit} 个字段排序。",
+  document_id_impossible: "不能作为文档的 _id。",
+  document_impossible: "无法保存此文档（{why}）。",
 };
 
 export default messages;
