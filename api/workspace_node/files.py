@@ -141,7 +141,10 @@ def _expect(folder: Folder, path: str, etag: str | None) -> int:
         raise Invalid(f"{path} is no regular file", field="path")
     if etag == NEW:
         raise Changed(
-            f"{path} exists already", code=ErrorCode.FILE_EXISTS, values={"path": path}, field="path"
+            f"{path} exists already",
+            code=ErrorCode.FILE_EXISTS,
+            values={"path": path},
+            field="path",
         )
     if etag is not None and etag_of(read_whole(folder, path)) != etag:
         raise Changed(
