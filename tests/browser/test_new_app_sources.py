@@ -15,8 +15,8 @@ from tests.support.apps import zipped
 from tests.support.platform import Platform
 from tests.support.user import App, User, ok
 
-UPLOAD_BYTES = 3 * 1024 * 1024
-BYTES_A_SECOND = 1.5 * 1024 * 1024
+UPLOAD_BYTES = 1024 * 1024
+BYTES_A_SECOND = 1024 * 1024
 IMPORT_MS = 60_000
 
 

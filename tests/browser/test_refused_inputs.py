@@ -101,8 +101,9 @@ REFUSED: dict[str, tuple[str, Gives, str]] = {
     "condition": ("/app/{id}/data", condition, "不是 JSON 对象"),
     "operator": ("/app/{id}/data", operator, "此处不能使用运算符 $where。"),
     "order": ("/app/{id}/data", order, "name 的排序方向只能是 1（升序）或 -1（降序）。"),
+    "no json": ("/app/{id}/data", document('{"a": }'), "不是有效的 JSON"),
     "document": (
-        "/app/{id}/data", document('{\n"a": }'), "不是有效的 JSON：请检查第 2 行第 6 列"
+        "/app/{id}/data", document('{\n"a": 1,}'), "不是有效的 JSON：请检查第 2 行第 8 列"
     ),
     "no object": ("/app/{id}/data", document("[1]"), "文档必须是以 { 开头的对象"),
     "extended": (
