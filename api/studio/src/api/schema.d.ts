@@ -6141,7 +6141,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The lines, one JSON object each; as text/plain the texts only; with `follow` a stream of events `line` whose ids are the numbers */
+            /** @description The lines, one JSON object each; as text/plain the texts only, without colours; with `follow` a stream of events `line` whose ids are the numbers */
             200: {
                 headers: {
                     [name: string]: unknown;
