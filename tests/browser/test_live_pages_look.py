@@ -43,7 +43,7 @@ async def app(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> A
         yield app
 
 
-@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("dark", 390)])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
 async def test_each_page(
     browser: Browser, app: App, axe: Path, pictures: Path | None, theme: Theme, width: int
 ) -> None:

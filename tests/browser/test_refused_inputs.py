@@ -37,6 +37,14 @@ async def app(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> A
         yield app
 
 
+@pytest_asyncio.fixture(scope="module")
+async def page(browser: Browser, app: App) -> AsyncIterator[Page]:
+    """One window for all of them: each begins with a page that is loaded anew."""
+    state = await signed_in(app.user)
+    async with Window.opened(browser, app.user.settings, state, **CHINESE) as page:
+        yield page
+
+
 async def sent(within: Page | Locator, label: str, text: str, button: str) -> Locator:
     field = within.get_by_label(label, exact=True)
     await field.fill(text)
@@ -116,27 +124,23 @@ REFUSED: dict[str, tuple[str, Gives, str]] = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-async def test_beside_the_field_in_chinese(browser: Browser, app: App, what: str) -> None:
+async def test_beside_the_field_in_chinese(page: Page, app: App, what: str) -> None:
     path, give, said = REFUSED[what]
-    state = await signed_in(app.user)
-    async with Window.opened(browser, app.user.settings, state, **CHINESE) as page:
-        await page.goto(path.format(id=app.id))
-        field = await give(page)
-        await is_wrong(field, re.compile(f"^{re.escape(said)}"))
-        # Once, and what was typed is still there to be corrected.
-        await expect(page.get_by_role("alert")).to_have_count(1)
-        await expect(field).not_to_have_value("")
+    await page.goto(path.format(id=app.id))
+    field = await give(page)
+    await is_wrong(field, re.compile(f"^{re.escape(said)}"))
+    # Once, and what was typed is still there to be corrected.
+    await expect(page.get_by_role("alert")).to_have_count(1)
+    await expect(field).not_to_have_value("")
 
 
-async def test_in_the_studio(browser: Browser, app: App) -> None:
-    state = await signed_in(app.user)
-    async with Window.opened(browser, app.user.settings, state, **CHINESE) as page:
-        await page.goto(f"/studio/{app.id}")
-        tree = page.get_by_role("tree", name="文件")
-        await expect(tree.get_by_role("treeitem").first).to_be_visible(timeout=OPENS_MS)
-        await of_file_names(page, tree)
-        await of_a_commit(page, app)
-        await of_a_share_link(page, app)
+async def test_in_the_studio(page: Page, app: App) -> None:
+    await page.goto(f"/studio/{app.id}")
+    tree = page.get_by_role("tree", name="文件")
+    await expect(tree.get_by_role("treeitem").first).to_be_visible(timeout=OPENS_MS)
+    await of_file_names(page, tree)
+    await of_a_commit(page, app)
+    await of_a_share_link(page, app)
 
 
 async def of_file_names(page: Page, tree: Locator) -> None:
