@@ -206,12 +206,13 @@ def _check_name(name: str, field: str, *, operators: bool) -> None:
                 field=field,
             )
         if name not in OPERATORS:
+            known = " ".join(sorted(OPERATORS))
             raise Invalid(
                 f"the operator {name[:40]!r} is not possible here",
                 code=ErrorCode.OPERATOR_REFUSED,
-                values={"name": name[:40]},
+                values={"name": name[:40], "known": known},
                 field=field,
-                hint="operators that compare values are: " + " ".join(sorted(OPERATORS)),
+                hint=f"operators that compare values are: {known}",
             )
     elif "\0" in name or not name:
         raise Invalid(

@@ -1,12 +1,11 @@
 """``python -m api.entry.client_types``: the API as the studio page's TypeScript knows it.
 
-Writes ``api/studio/src/api/schema.d.ts``. Its first line names the document that it was made from,
-by which a test tells when it is stale.
+Writes ``api/studio/src/api/schema.d.ts``. A test makes it anew, to tell when what is kept is stale or
+was changed by hand.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 from pathlib import Path
@@ -18,6 +17,7 @@ from ops.stack.studio_page import SOURCE, ensure_packages
 from ops.stack.tools import find_node
 
 TYPES = SOURCE / "src" / "api" / "schema.d.ts"
+FIRST_LINE = "// Made by python -m api.entry.client_types"
 
 
 def document() -> str:
@@ -26,18 +26,12 @@ def document() -> str:
     return json.dumps(described, indent=1, sort_keys=True)
 
 
-def first_line(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return f"// Made by python -m api.entry.client_types from {digest}"
-
-
-def main() -> None:
-    settings = load_settings()
-    text = document()
+def generated(settings: Settings) -> str:
+    """What the file has to hold, with the generator that the page's lock file names."""
     script = ensure_packages(settings) / "node_modules" / "openapi-typescript" / "bin" / "cli.js"
     with tempfile.TemporaryDirectory() as folder:
         source, made = Path(folder) / "openapi.json", Path(folder) / "schema.d.ts"
-        source.write_text(text)
+        source.write_text(document())
         run_node(
             find_node(settings),
             script,
@@ -50,7 +44,11 @@ def main() -> None:
             "--default-non-nullable=false",
             cwd=Path(folder),
         )
-        TYPES.write_text(f"{first_line(text)}\n{made.read_text()}")
+        return f"{FIRST_LINE}\n{made.read_text()}"
+
+
+def main() -> None:
+    TYPES.write_text(generated(load_settings()))
     print(f"{TYPES} is up to date")
 
 

@@ -24,6 +24,7 @@ from api.entry.services import Services
 from ops.db.tables import Deployment
 from ops.error_codes import ErrorCode
 from ops.errors import NodeUnavailable
+from ops.logtext import plain
 
 router = APIRouter(prefix="/api/deployments/{deployment_id}", tags=["deployments"])
 log = structlog.get_logger()
@@ -80,7 +81,7 @@ async def _snapshot(use: Services, owned: OwnedDeployment) -> DeploymentOut | No
     "/log",
     responses={
         200: {
-            "description": "The lines, one JSON object each; as text/plain the texts only; "
+            "description": "The lines, one JSON object each; as text/plain the texts only, without colours; "
             "with `follow` a stream of events `line` whose ids are the numbers",
             "content": {"application/x-ndjson": {}, "text/plain": {}, "text/event-stream": {}},
         },
@@ -114,13 +115,14 @@ async def _whole(
 ) -> AsyncIterator[str]:
     if first is None:
         return
-    yield _written(first, as_)
+    yield written(first, as_)
     async for line in rest:
-        yield _written(line, as_)
+        yield written(line, as_)
 
 
-def _written(line: LogLine, as_: str) -> str:
-    return (line.text if as_ == "text" else line.model_dump_json()) + "\n"
+def written(line: LogLine, as_: str) -> str:
+    """One line of the answer; as text it is for people's editors, where colours are noise."""
+    return (plain(line.text) if as_ == "text" else line.model_dump_json()) + "\n"
 
 
 async def _followed(

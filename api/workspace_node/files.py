@@ -154,7 +154,14 @@ def _expect(folder: Folder, path: str, etag: str | None) -> int:
             values={"path": path},
             field="path",
         )
-    if etag == NEW or (etag is not None and etag_of(read_whole(folder, path)) != etag):
+    if etag == NEW:
+        raise Changed(
+            f"{path} exists already",
+            code=ErrorCode.FILE_EXISTS,
+            values={"path": path},
+            field="path",
+        )
+    if etag is not None and etag_of(read_whole(folder, path)) != etag:
         raise Changed(
             f"somebody else changed {path}",
             code=ErrorCode.FILE_CHANGED,

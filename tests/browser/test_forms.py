@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from playwright.async_api import Browser, Locator, Page, expect
@@ -12,7 +13,7 @@ from tests.support.user import PASSWORD, User, ok
 CHINESE: dict[str, Any] = {"locale": "zh-CN"}
 
 
-async def is_wrong(field: Locator, what: str) -> None:
+async def is_wrong(field: Locator, what: str | re.Pattern[str]) -> None:
     """The field itself is marked, and what a screen reader says of it is this."""
     await expect(field).to_have_attribute("aria-invalid", "true")
     await expect(field).to_have_accessible_description(what)

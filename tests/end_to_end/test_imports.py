@@ -3,41 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import os
-import subprocess
-import zipfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.support import git_server
+from tests.support.apps import zipped
 from tests.support.cli import answered, studio
 from tests.support.platform import Platform
 from tests.support.user import App, User, ok, run
-
-
-def _git(folder: Path, *words: str) -> None:
-    subprocess.run(["git", "-C", str(folder), *words], check=True, capture_output=True)
-
-
-def _published(folder: Path, name: str, files: dict[str, bytes]) -> None:
-    """A repository whose default branch is not main, with a submodule that nobody has."""
-    work = folder / "work" / name
-    work.mkdir(parents=True)
-    _git(work, "init", "-q", "-b", "trunk")
-    for path, content in files.items():
-        (work / path).write_bytes(content)
-    _git(work, "add", "-A")
-    who = ("-c", "user.name=x", "-c", "user.email=x@tests.example")
-    _git(work, *who, "commit", "-q", "--allow-empty", "-m", "theirs")
-    subprocess.run(
-        ["git", "clone", "-q", "--bare", str(work), str(folder / f"{name}.git")], check=True
-    )
-    _git(folder / f"{name}.git", "update-server-info")
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +23,16 @@ def server(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iter
     if settings.import_ca is None:
         pytest.skip("the platform trusts no Git server of the tests' own")
     folder = tmp_path_factory.mktemp("git")
-    settings.import_ca.write_bytes(git_server.certificate(folder).read_bytes())
-    settings.import_ca.chmod(0o644)
+    git_server.make_trusted(settings.import_ca, folder)
+    # That nobody has.
     submodule = b'[submodule "s"]\n\tpath = s\n\turl = https://127.0.0.1/x.git\n'
-    _published(folder, "shop", {"index.html": b"from elsewhere", ".gitmodules": submodule})
-    _published(folder, "large", {"blob": os.urandom((settings.import_mb + 5) * 1024 * 1024)})
-    subprocess.run(["git", "init", "-q", "--bare", str(folder / "empty.git")], check=True)
-    _git(folder / "empty.git", "update-server-info")
+    git_server.publish(folder, "shop", {"index.html": b"from elsewhere", ".gitmodules": submodule})
+    git_server.publish(
+        folder, "large", {"blob": os.urandom((settings.import_mb + 5) * 1024 * 1024)}
+    )
+    (folder / "empty.git").mkdir()
+    for words in (("init", "-q", "--bare"), ("update-server-info",)):
+        git_server.git(folder / "empty.git", *words)
     with git_server.serving(folder) as url:
         yield url
 
@@ -125,14 +105,6 @@ async def test_what_is_not_public_is_not_even_asked(user: User) -> None:
     # A name that leads inside is only known for what it is once it was looked up.
     app = await imported(user, "https://2130706433/x.git")
     assert "not on the public internet" in app["import_error"]
-
-
-def zipped(files: dict[str, str]) -> bytes:
-    into = io.BytesIO()
-    with zipfile.ZipFile(into, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return into.getvalue()
 
 
 async def sent(user: User, content: bytes) -> httpx.Response:

@@ -48,7 +48,8 @@ async def test_edit_like_an_editor_does(user: User) -> None:
     assert await app.text("server.js") == "// mine\n"
     ok(await app.put("server.js", "// mine, again\n", etag=written["etag"]))
     ok(await app.put("src/deep/新 file.ts", "x", etag=""))
-    assert (await app.put("src/deep/新 file.ts", "y", etag="")).status_code == 412
+    there = await app.put("src/deep/新 file.ts", "y", etag="")
+    assert (there.status_code, there.json()["code"]) == (412, "file_exists")
     ok(await app.post("files/mkdir", path="docs/img"), 204)
     ok(await app.post("files/move", path="src/deep", to="lib"), 204)
     assert (await app.post("files/move", path="lib", to="docs")).status_code == 409

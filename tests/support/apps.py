@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
+from collections.abc import Mapping
 
 PACKAGE = json.dumps(
     {"name": "shop", "version": "1.0.0", "private": True, "scripts": {"start": "node server.js"}}
@@ -11,6 +14,15 @@ PACKAGE = json.dumps(
 
 def node_app(server: str) -> dict[str, str | bytes]:
     return {"package.json": PACKAGE, "server.js": server}
+
+
+def zipped(files: Mapping[str, str | bytes]) -> bytes:
+    """An archive of an app's files."""
+    into = io.BytesIO()
+    with zipfile.ZipFile(into, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return into.getvalue()
 
 
 def hello(text: str = "hello") -> dict[str, str | bytes]:

@@ -1,7 +1,8 @@
 """A public Git server, as far as imports see it: https on an address that nobody's network has.
 
 It is in a network namespace of its own. Run as a program there, it serves a folder; paths below
-``/redirect/`` lead to 127.0.0.1, those below ``/hang/`` never answer.
+``/redirect/`` lead to 127.0.0.1, those below ``/hang/`` never answer, and those below ``/slow/`` lead
+to the same without it, after a while.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -27,6 +28,7 @@ ADDRESS = IPv4Address("11.7.7.7")
 HOST_END = "11.7.7.6/31"
 PORT = 443
 READY_SECONDS = 10.0
+SLOW_SECONDS = 1.0
 
 
 def certificate(folder: Path) -> Path:
@@ -56,6 +58,30 @@ def certificate(folder: Path) -> Path:
         )
     )
     return public
+
+
+def make_trusted(certificate_file: Path, folder: Path) -> None:
+    """Imports trust what ``certificate_file`` (``STUDIO_IMPORT_CA``) holds: the server's own."""
+    certificate_file.write_bytes(certificate(folder).read_bytes())
+    certificate_file.chmod(0o644)
+
+
+def publish(folder: Path, name: str, files: Mapping[str, bytes]) -> None:
+    """A repository in ``folder``, whose default branch is not main."""
+    work = folder / "work" / name
+    work.mkdir(parents=True)
+    git(work, "init", "-q", "-b", "trunk")
+    for path, content in files.items():
+        (work / path).write_bytes(content)
+    git(work, "add", "-A")
+    who = ("-c", "user.name=x", "-c", "user.email=x@tests.example")
+    git(work, *who, "commit", "-q", "--allow-empty", "-m", "theirs")
+    _run("git", "clone", "-q", "--bare", str(work), str(folder / f"{name}.git"))
+    git(folder / f"{name}.git", "update-server-info")
+
+
+def git(folder: Path, *words: str) -> None:
+    _run("git", "-C", str(folder), *words)
 
 
 @contextmanager
@@ -114,6 +140,10 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
             self.end_headers()
         elif self.path.startswith("/hang/"):
             time.sleep(3600)
+        elif self.path.startswith("/slow/"):
+            time.sleep(SLOW_SECONDS)
+            self.path = self.path.removeprefix("/slow")
+            super().do_GET()
         else:
             super().do_GET()
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from api.entry.events import written
+from api.entry.schemas_deployments import LogLine
 from ops.errors import ErrorReport
 from ops.logs import MASK, redact
 from ops.names import ids_in
@@ -93,3 +95,9 @@ def test_what_an_error_says_has_no_control_bytes() -> None:
         what="\x1b[31mboom\x1b[0m\x1b]0;title\x07\nsecond\x00 line", hint="\x9b2Jtry\u202e again"
     )
     assert (report.what, report.hint) == ("boom\nsecond line", "try again")
+
+
+def test_a_text_for_an_editor_has_no_colours() -> None:
+    line = LogLine(n=7, text="\x1b[1;31mred\x1b[0m and plain")
+    assert written(line, "text") == "red and plain\n"
+    assert LogLine.model_validate_json(written(line, "json")) == line

@@ -51,7 +51,8 @@ export default {
     after: "Next documents",
     json: "Document",
     jsonHint: "Extended JSON; Ctrl-Enter saves.",
-    noObject: "an object is needed",
+    noObject: "This is no object, which begins with {'{'}",
+    noJsonAt: "This is no valid JSON: look at line {line}, column {column}",
     gone: "The document is no longer there.",
   },
   settings: {

@@ -257,7 +257,7 @@ const messages: Record<ErrorCode, string> = {
   field_name: "{name} is no field's name.",
   field_name_empty: "A field has an empty name, or one with a zero byte.",
   field_name_dot: "{name} has a dot in it. Nest an object instead.",
-  operator_refused: "The operator {name} is not possible here. Operators that compare values are.",
+  operator_refused: "The operator {name} is not possible here. Possible are: {known}",
   sort_limit: "Up to {limit} fields can be sorted by.",
   sort_direction: "{name} can be sorted by 1 (rising) or -1 (falling).",
   no_json_object: "This is no JSON object, such as {'{'}\"name\": \"Ada\"{'}'}.",

@@ -113,6 +113,7 @@ export default {
     preview: "Show or hide the preview",
     reload: "Reload the preview",
     deploy: "Deploy",
+    focusPreview: "Go to the preview",
     focusEditor: "Go to the editor",
     app: "Go to the app's page",
   },

@@ -53,7 +53,8 @@ const messages: typeof en = {
     after: "下一页",
     json: "文档",
     jsonHint: "扩展 JSON；按 Ctrl-Enter 保存。",
-    noObject: "必须是对象",
+    noObject: "文档必须是以 {'{'} 开头的对象",
+    noJsonAt: "不是有效的 JSON：请检查第 {line} 行第 {column} 列",
     gone: "该文档已不存在。",
   },
   settings: {

@@ -115,6 +115,7 @@ const messages: typeof en = {
     preview: "显示或隐藏预览",
     reload: "重新加载预览",
     deploy: "部署",
+    focusPreview: "转到预览",
     focusEditor: "转到编辑器",
     app: "转到应用页面",
   },

@@ -19,7 +19,7 @@ export interface BottomHandle {
   showOutput: () => void;
   showTerminal: (anew?: boolean) => void;
 }
-export interface PreviewHandle {
+export interface PreviewHandle extends Focusable {
   reload: () => Promise<void>;
   share: () => void;
 }
@@ -73,11 +73,11 @@ export function usePageCommands(page: Page) {
     else page.bottom.value?.showTerminal(anew);
   }
 
-  async function share(): Promise<void> {
+  async function inPreview(what: (pane: PreviewHandle) => void): Promise<void> {
     layout.previewOpen = true;
     layout.narrow = "preview";
     await nextTick();
-    page.preview.value?.share();
+    if (page.preview.value) what(page.preview.value);
   }
 
   async function inFiles(what: (panel: FilesHandle) => void): Promise<void> {
@@ -106,8 +106,9 @@ export function usePageCommands(page: Page) {
     { id: "output", keys: "Ctrl+Shift+KeyU", run: () => showBottom("output") },
     { id: "bottom", keys: "Ctrl+KeyJ", run: () => (layout.bottomOpen = !layout.bottomOpen) },
     { id: "preview", run: () => (layout.previewOpen = !layout.previewOpen) },
+    { id: "focusPreview", run: () => inPreview((pane) => pane.focus()) },
     { id: "reload", run: () => page.preview.value?.reload() },
-    { id: "share", label: t("studio.share.open"), run: share },
+    { id: "share", label: t("studio.share.open"), run: () => inPreview((pane) => pane.share()) },
     { id: "run", label: t("studio.run.do.dev"), run: () => workspace.start("dev") },
     { id: "install", label: t("studio.run.do.install"), run: () => workspace.start("install") },
     { id: "build", label: t("studio.run.do.build"), run: () => workspace.start("build") },

@@ -1,0 +1,140 @@
+"""The account's page: what it lets others in with, and how the studio looks and speaks."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import httpx
+from playwright.async_api import Browser, Locator, Page, expect
+
+from tests.browser.support import Window, signed_in
+from tests.support.user import App, User, ok, run
+
+CLIPBOARD = ["clipboard-read", "clipboard-write"]
+
+
+def card(page: Page, title: str) -> Locator:
+    return page.locator("section").filter(has=page.get_by_role("heading", name=title))
+
+
+async def removed(page: Page, entries: Locator, name: str, title: str) -> None:
+    """Only once somebody has said so twice."""
+    remove = entries.filter(has_text=name).get_by_role("button", name=f"Remove {name}")
+    confirm = page.get_by_role("alertdialog", name=title)
+    await remove.click()
+    await confirm.get_by_role("button", name="Cancel").click()
+    await expect(confirm).to_have_count(0)
+    await expect(entries.filter(has_text=name)).to_be_visible()
+    await remove.click()
+    await confirm.get_by_role("button", name="Remove", exact=True).click()
+    await expect(entries.filter(has_text=name)).to_have_count(0)
+
+
+async def answer_to(user: User, token: str) -> httpx.Response:
+    """What the API says to a script that has the token, and nothing else."""
+    host = {"Host": user.api.headers["Host"], "Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(base_url=user.settings.entry_url, trust_env=False) as script:
+        return await script.get("/api/me", headers=host)
+
+
+async def test_a_token_is_shown_once_works_and_is_removed(browser: Browser, user: User) -> None:
+    state = await signed_in(user)
+    async with Window.opened(browser, user.settings, state, permissions=CLIPBOARD) as page:
+        await page.goto("/account")
+        tokens = card(page, "API tokens")
+        entries = tokens.get_by_role("listitem")
+        await tokens.get_by_label("Name").fill("nightly <b>script</b>")
+        await tokens.get_by_role("combobox", name="Valid for").click()
+        await page.get_by_role("option", name="30 days").click()
+        await tokens.get_by_role("button", name="Make token").click()
+        told = tokens.get_by_role("status")
+        await expect(told).to_contain_text("nightly <b>script</b>. It is shown only now")
+        await expect(tokens.get_by_label("Name")).to_have_value("")
+        made = entries.filter(has_text="nightly <b>script</b>")
+        await expect(made).to_contain_text("Valid until")
+        await told.get_by_role("button", name="Copy: API token").click()
+        await expect(told.get_by_role("button", name="Copied")).to_be_visible()
+        token = await page.evaluate("navigator.clipboard.readText()")
+        await expect(told.locator("code")).to_have_text(token)
+        assert ok(await answer_to(user, token))["id"] == user.id
+
+        await page.reload()
+        await expect(made).to_be_visible()
+        await expect(page.get_by_text(token)).to_have_count(0)
+        await removed(page, entries, "nightly <b>script</b>", "Remove the token nightly")
+        assert (await answer_to(user, token)).status_code == 401
+
+
+async def test_a_token_is_copied_where_the_browser_forbids_its_clipboard(
+    browser: Browser, user: User
+) -> None:
+    """As on an address without TLS, where pages have no ``navigator.clipboard``."""
+    async with Window.opened(browser, user.settings, await signed_in(user)) as page:
+        await page.add_init_script(
+            "Object.defineProperty(navigator, 'clipboard', {value: undefined})"
+        )
+        await page.goto("/account")
+        tokens = card(page, "API tokens")
+        await tokens.get_by_label("Name").fill("laptop")
+        await tokens.get_by_role("button", name="Make token").click()
+        copy = tokens.get_by_role("button", name="Copy: API token")
+        await copy.click()
+        await expect(tokens.get_by_role("button", name="Copied")).to_be_focused()
+        await tokens.get_by_label("Name").press("Control+KeyV")
+        token = await tokens.get_by_role("status").locator("code").inner_text()
+        await expect(tokens.get_by_label("Name")).to_have_value(token)
+
+
+async def test_a_key_is_added_pulls_and_is_removed(page: Page, user: User, tmp_path: Path) -> None:
+    app = App(user, ok(await user.api.post("/api/apps", json={"name": "Shop"}), 201))
+    key = tmp_path / "desk"
+    await run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "ada@desk", "-f", str(key))
+    ssh = user.git_environment()["GIT_SSH_COMMAND"].replace(str(user.home / "id"), str(key))
+    pulls = ("git", "ls-remote", app.repo_ssh_url)
+    environment = user.git_environment() | {"GIT_SSH_COMMAND": ssh}
+
+    await page.goto("/account")
+    keys = card(page, "SSH keys")
+    entries = keys.get_by_role("listitem")
+    await expect(entries).to_have_count(1)
+    await keys.get_by_label("Public key").fill(key.with_suffix(".pub").read_text())
+    # Its last word is its name, unless somebody knows a better one.
+    await keys.get_by_label("Public key").blur()
+    await expect(keys.get_by_label("Name")).to_have_value("ada@desk")
+    await keys.get_by_role("button", name="Add key").click()
+    await expect(entries.filter(has_text="ada@desk")).to_contain_text(re.compile("SHA256:"))
+    await expect(keys.get_by_label("Public key")).to_have_value("")
+    await run(*pulls, env=environment)
+
+    await removed(page, entries, "ada@desk", "Remove the key ada@desk?")
+    await expect(entries).to_have_count(1)
+    refused = await run("sh", "-c", f"{' '.join(pulls)} 2>&1 || echo refused", env=environment)
+    assert refused.rstrip().endswith("refused")
+
+
+async def test_theme_and_language_are_remembered(page: Page) -> None:
+    await page.goto("/account")
+    html = page.locator("html")
+    await expect(html).to_have_attribute("lang", "en")
+    light = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+    await page.get_by_role("group", name="Theme").get_by_role("button", name="Dark").click()
+    await expect(page.locator("body")).not_to_have_css("background-color", light)
+    dark = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+    await page.get_by_role("group", name="Language").get_by_role("button", name="中文").click()
+    await expect(page.get_by_role("heading", name="账号")).to_be_visible()
+
+    # By this window, and by the next.
+    for other in (page, await page.context.new_page()):
+        await other.goto("/account")
+        await expect(other.get_by_role("heading", name="账号")).to_be_visible()
+        await expect(other.locator("html")).to_have_attribute("lang", "zh-CN")
+        await expect(other.locator("body")).to_have_css("background-color", dark)
+        theme = other.get_by_role("group", name="主题").get_by_role("button", name="深色")
+        await expect(theme).to_have_attribute("aria-pressed", "true")
+
+    await page.get_by_role("group", name="主题").get_by_role("button", name="浅色").click()
+    await page.get_by_role("group", name="语言").get_by_role("button", name="English").click()
+    await page.reload()
+    await expect(page.get_by_role("heading", name="Account")).to_be_visible()
+    await expect(page.locator("body")).to_have_css("background-color", light)

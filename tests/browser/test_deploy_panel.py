@@ -1,0 +1,162 @@
+"""What the deploy panel tells of a deployment and of those before it."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, Page, Route, expect
+
+from tests.browser.support import Window, signed_in
+from tests.support.apps import failing_build, hello
+from tests.support.platform import Platform
+from tests.support.user import App, User
+
+LINES = 300
+RED = "rgb(248, 113, 113)"
+#: Far more lines than fit, some of them coloured.
+BABBLING = f"""
+FROM node:24-bookworm-slim
+WORKDIR /app
+COPY package.json server.js ./
+RUN for i in $(seq {LINES}); do echo "line $i of {LINES}"; done \\
+ && printf '\\033[31mred words\\033[0m and \\033[1;32mbold green\\033[0m\\n'
+USER 1000
+CMD ["node", "server.js"]
+"""
+
+
+@pytest_asyncio.fixture(scope="module")
+async def app(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[App]:
+    """Live, with a build that printed much; the deployment before it failed."""
+    async with User.registered(platform.settings, tmp_path_factory.mktemp("panel")) as user:
+        app = await user.app(failing_build())
+        await app.deployed()
+        # A text of its own: what the cache knows prints nothing.
+        babbling = hello(secrets.token_hex(6)) | {"Dockerfile": BABBLING}
+        await app.push(babbling, message="Say <b>much</b>")
+        await app.deployed()
+        yield app
+
+
+@pytest_asyncio.fixture
+async def page(browser: Browser, app: App) -> AsyncIterator[Page]:
+    state = await signed_in(app.user)
+    async with Window.opened(browser, app.user.settings, state) as page:
+        await page.goto(f"/app/{app.id}")
+        await expect(line(page, f"line {LINES} of")).to_be_visible()
+        yield page
+
+
+def the_log(page: Page) -> Locator:
+    return page.get_by_role("log", name="Build and start log")
+
+
+def line(page: Page, text: str) -> Locator:
+    """A line of the log; those out of sight are not drawn."""
+    return the_log(page).get_by_text(text)
+
+
+async def test_the_log_has_its_colours(page: Page) -> None:
+    await page.get_by_label("Search").fill("red words and bold green")
+    # Also in the command that BuildKit repeats; what was printed comes after it.
+    await page.get_by_role("button", name="Previous match").click()
+    red = line(page, "red words").and_(the_log(page).locator("span.ansi-red"))
+    await expect(red).to_be_visible()
+    await expect(red).to_have_text("red words")
+    await expect(red).to_have_css("color", RED)
+    green = the_log(page).get_by_text("bold green", exact=True)
+    await expect(green).to_have_css("font-weight", "700")
+    await expect(the_log(page).locator("span", has_text=re.compile("^ and $"))).not_to_have_css(
+        "color", RED
+    )
+
+
+async def test_the_log_is_searched(page: Page) -> None:
+    search = page.get_by_label("Search")
+    counted = page.get_by_text(re.compile(r"^\d+/\d+$"))
+    await search.fill(f"LINE 17 OF {LINES}")
+    await expect(counted).to_have_text("1/1")
+    await expect(line(page, f"line 17 of {LINES}")).to_be_in_viewport()
+    await search.fill("line 1")
+    # 1, 10 to 19 and 100 to 199, as somebody counts them; not the command, which says $i.
+    await expect(counted).to_have_text("1/111")
+    await expect(line(page, f"line 1 of {LINES}")).to_be_in_viewport()
+    await page.get_by_role("button", name="Previous match").click()
+    await expect(counted).to_have_text("111/111")
+    await expect(line(page, f"line 199 of {LINES}")).to_be_in_viewport()
+    await search.press("Enter")
+    await expect(counted).to_have_text("1/111")
+    await search.fill("no such words")
+    await expect(counted).to_have_text("0/0")
+
+
+async def test_the_log_is_downloaded(page: Page, app: App) -> None:
+    live = (await app.live())["id"]
+    async with page.expect_download() as asked:
+        await (
+            page.get_by_role("link", name="Download")
+            .or_(page.get_by_role("button", name="Download"))
+            .click()
+        )
+    taken = await asked.value
+    assert taken.suggested_filename == f"deployment-{live}.log"
+    text = Path(await taken.path()).read_text()
+    # Words without the colours of a screen, and all of them.
+    assert "\x1b" not in text
+    assert [one for one in text.splitlines() if one.endswith(f" of {LINES}")] != []
+    for number in range(1, LINES + 1):
+        assert len(re.findall(rf"line {number} of {LINES}$", text, re.MULTILINE)) == 1, number
+    assert "red words and bold green" in text
+
+
+async def test_earlier_deployments_tell_what_they_were(page: Page, app: App) -> None:
+    history = page.get_by_role("listitem").filter(has_text=re.compile(r"^#\d+"))
+    await expect(history).to_have_count(2)
+    newest, first = history.nth(0), history.nth(1)
+    head = (await app.git("rev-parse", "HEAD")).strip()
+    for text in ("Succeeded", "Deploy", head[:7], "Say <b>much</b>", "Ada", "serves now"):
+        await expect(newest).to_contain_text(text)
+    for text in ("Failed", "Deploy", "change", "Ada"):
+        await expect(first).to_contain_text(text)
+    await expect(first).not_to_contain_text("serves now")
+    for one in (newest, first):
+        await expect(one).to_contain_text(re.compile(r"\d(\.\d)?s"))
+        await expect(one.get_by_role("time")).to_contain_text(re.compile("ago|now"))
+
+    await first.get_by_role("button").click()
+    failure = page.get_by_role("alert").filter(has_text="Failed at: Build")
+    await expect(failure).to_be_visible()
+    stages = page.get_by_role("list", name="Stages").get_by_role("listitem")
+    built = stages.filter(has_text="Build")
+    await expect(built.get_by_role("img", name="Failed")).to_be_visible()
+    await expect(stages.get_by_role("img", name="Failed")).to_have_count(1)
+
+
+async def test_the_stages_tell_host_time_and_attempt(page: Page, app: App) -> None:
+    stages = page.get_by_role("list", name="Stages").get_by_role("listitem")
+    told: dict[str, Any] = await app.live()
+    recorded = told["stages"]
+    await expect(stages).to_have_count(len(recorded))
+    for words, host in (("Build", "runner-"), ("Health check", "runtime-")):
+        stage = stages.filter(has_text=words)
+        await expect(stage).to_contain_text(host)
+        await expect(stage).to_contain_text(re.compile(r"\d(\.\d)?s$"))
+        await expect(stage.get_by_role("img", name="Succeeded")).to_be_visible()
+    await expect(page.get_by_text(re.compile("attempt"))).to_have_count(0)
+
+    # That hosts fail in the midst of it is shown elsewhere; here, how it is told.
+    next(stage for stage in recorded if stage["name"] == "build")["attempt"] = 3
+
+    async def again(route: Route) -> None:
+        await route.fulfill(json=told)
+
+    await page.route(re.compile(r"/api/deployments/\d+$"), again)
+    await page.reload()
+    await expect(stages.filter(has_text="Build")).to_contain_text("attempt 3")
+    await expect(stages.filter(has_text="attempt")).to_have_count(1)
