@@ -11,6 +11,7 @@ from ops.temporal import connect
 from tests.support import apps
 from tests.support.nodes import status, until
 from tests.support.platform import Platform
+from tests.support.prober import connects
 from tests.support.user import User, ok
 from workflows import ids
 
@@ -49,6 +50,33 @@ async def test_a_stopped_worker_is_down_at_once_and_up_when_it_returns(platform:
         return await status(client, RUNTIME) == "UP"
 
     await until(up, 8, "it is UP when its worker is back")
+
+
+async def test_a_host_that_is_gone_is_down_within_20_s_and_up_within_5_of_its_return(
+    platform: Platform,
+) -> None:
+    client = await connect(platform.settings)
+    await asyncio.to_thread(platform.kill_for_good, RUNTIME)
+    try:
+
+        async def down() -> bool:
+            return await status(client, RUNTIME) == "DOWN"
+
+        await until(down, 20, "a host that says nothing more is DOWN")
+    finally:
+        await asyncio.to_thread(platform.start, RUNTIME)
+    agent = platform.settings.node(RUNTIME).agent_port
+    assert agent is not None
+
+    async def back() -> bool:
+        return await connects(("127.0.0.1", agent))
+
+    await until(back, 20, "its worker answers again")
+
+    async def up() -> bool:
+        return await status(client, RUNTIME) == "UP"
+
+    await until(up, 5, "it is UP when its worker is back")
 
 
 async def test_a_node_whose_workflow_was_terminated_is_known_again(platform: Platform) -> None:

@@ -135,8 +135,11 @@ async def test_a_bad_release_never_harms_the_old_one(
     assert await look(platform, app, bad, {"id": release_id}) == []
 
 
-async def test_cancel_in_the_middle_of_a_build(user: User, platform: Platform) -> None:
-    app = await user.app(apps.slow_build(60))
+@pytest.mark.parametrize("slow", [apps.slow_build(60), apps.slow_install(60)], ids=["RUN", "npm"])
+async def test_cancel_in_the_middle_of_a_build(
+    user: User, platform: Platform, slow: dict[str, str | bytes]
+) -> None:
+    app = await user.app(slow)
     deployment_id = await app.deploy()
     async with asyncio.timeout(60):
         while "building 2 of" not in await app.log(deployment_id):

@@ -129,6 +129,17 @@ CMD ["node", "server.js"]
     }
 
 
+def slow_install(seconds: int) -> dict[str, str | bytes]:
+    """No Dockerfile: it is npm's own installation that takes a while, and says so each second."""
+    script = f'for i in $(seq {seconds}); do echo "building $i of {seconds}"; sleep 1; done'
+    package = {
+        "name": "slow",
+        "version": "1.0.0",
+        "scripts": {"start": "node .", "preinstall": script},
+    }
+    return hello() | {"package.json": json.dumps(package)}
+
+
 def failing_build() -> dict[str, str | bytes]:
     return hello() | {
         "Dockerfile": 'FROM node:24-bookworm-slim\nRUN echo "the compiler is sad" && exit 7\n'
