@@ -65,8 +65,8 @@ async def route(scene: Scene) -> Finding:
 
 @hop("container")
 async def container(scene: Scene) -> Finding:
-    app, health = the_app(scene), await runtime_health(scene)
-    release = app.live_deployment_id or 0
+    release, health = the_app(scene).live_deployment_id, await runtime_health(scene)
+    assert release is not None, "the hop of its record, which this one needs, is not well then"
     if release not in health["running"]:
         raise Trouble(found(HopReason.CONTAINER_NONE, release=release))
     return found(HopReason.CONTAINER_RUNS, release=release)

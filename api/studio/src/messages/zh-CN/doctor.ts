@@ -62,7 +62,7 @@ const messages: typeof en = {
     no_user_named: "没有指定用户（或应用）",
     not_in_time: "{seconds} 秒内没有响应",
     check_failed: "检查失败：{why}",
-    told: "它的回答：{why}",
+    told: "原因：{why}",
     answers: "有响应",
     answers_on_port: "端口 {port} 有响应（{http}）",
     answers_strangers: "有响应（对不存在的域名返回 {http}）",
