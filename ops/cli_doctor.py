@@ -61,6 +61,7 @@ def front(api: Studio, symptom: Symptom, why: str) -> dict[str, Any]:
 
 
 def _hop(key: str, trouble: str | None) -> dict[str, Any]:
+    """As the API tells one; no code, since nothing of this is told in another language."""
     status = "skipped" if trouble is None else "failed" if trouble else "ok"
     return {
         "key": key,
@@ -68,7 +69,11 @@ def _hop(key: str, trouble: str | None) -> dict[str, Any]:
         "host": HOPS[key].host,
         "status": status,
         "reason": "not looked at: the studio itself is away" if trouble is None else trouble,
+        "code": None,
+        "values": {},
+        "report": None,
         "next_step": HOPS[key].next_step if status == "failed" else "",
+        "log": HOPS[key].log if status == "failed" else "",
         "ms": None,
     }
 

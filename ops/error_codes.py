@@ -85,6 +85,7 @@ class ErrorCode(StrEnum):
     COLLIDED = "collided"
     RECORDS_AWAY = "records_away"
     CONTROL_AWAY = "control_away"
+    AGENT_AWAY = "agent_away"
     WORKSPACE_AWAY = "workspace_away"
     WORKSPACE_CLOSED = "workspace_closed"
     WORKSPACE_OPENING = "workspace_opening"

@@ -1,7 +1,8 @@
 """The map of troubles: what people see, and which hops of that path are looked at, in order.
 
 Only data: what each hop is checked by is in ``api/entry/doctor.py``. A hop whose ``needs`` are not
-all well is skipped, since nothing could be said of it.
+all well is skipped, since nothing could be said of it. The studio's page says titles and next steps
+in its languages, by a hop's key: ``api/studio/src/messages/*/doctor.ts``.
 """
 
 from __future__ import annotations
@@ -21,38 +22,43 @@ class Symptom(StrEnum):
     ANYTHING = "anything"
 
 
+LOOK_AT_LOG = "look at $STUDIO_HOME/logs/{program}.log, then run ops/up"
+
+
 @dataclass(frozen=True)
 class Hop:
-    """``host`` is the number of DESIGN's table; ``next_step`` is for when it is red."""
+    """``host`` is the number of DESIGN's table.
+
+    When it is red, the ``log`` of a program tells more, or ``advice`` says what to do; not both.
+    """
 
     title: str
     host: str
     needs: tuple[str, ...]
-    next_step: str
+    advice: str = ""
+    log: str = ""
 
-
-def _log(program: str) -> str:
-    return f"look at $STUDIO_HOME/logs/{program}.log, then run ops/up"
+    @property
+    def next_step(self) -> str:
+        return LOOK_AT_LOG.format(program=self.log) if self.log else self.advice
 
 
 HOPS: Mapping[str, Hop] = {
-    "nginx": Hop("nginx of the entry", "91", (), _log("nginx")),
-    "api": Hop("API", "91", (), _log("api")),
-    "mariadb": Hop("MariaDB, the records", "91", (), _log("mariadb")),
-    "temporal": Hop("Temporal server", "100", (), _log("temporal")),
-    "control": Hop("deploy control's service", "100", (), _log("control")),
+    "nginx": Hop("nginx of the entry", "91", (), log="nginx"),
+    "api": Hop("API", "91", (), log="api"),
+    "mariadb": Hop("MariaDB, the records", "91", (), log="mariadb"),
+    "temporal": Hop("Temporal server", "100", (), log="temporal"),
+    "control": Hop("deploy control's service", "100", (), log="control"),
     "control-queue": Hop(
-        "control worker polls its queue", "100", ("temporal", "control"), _log("control")
+        "control worker polls its queue", "100", ("temporal", "control"), log="control"
     ),
-    "gitea": Hop("Gitea", "103", (), _log("gitea")),
-    "registry": Hop("image registry", "103", (), _log("registry")),
-    "verdaccio": Hop("package cache", "87", (), _log("verdaccio")),
+    "gitea": Hop("Gitea", "103", (), log="gitea"),
+    "registry": Hop("image registry", "103", (), log="registry"),
+    "verdaccio": Hop("package cache", "87", (), log="verdaccio"),
     # --- workspaces ---
-    "workspace-agent": Hop(
-        "worker and agent of the workspace host", "87", (), _log("workspace-87")
-    ),
+    "workspace-agent": Hop("worker and agent of the workspace host", "87", (), log="workspace-87"),
     "workspace-docker": Hop(
-        "Docker engine of the workspace host", "87", ("workspace-agent",), _log("docker")
+        "Docker engine of the workspace host", "87", ("workspace-agent",), log="docker"
     ),
     "workspace-node": Hop(
         "heartbeat of the workspace host",
@@ -64,9 +70,9 @@ HOPS: Mapping[str, Hop] = {
         "workspace worker polls its queue",
         "87",
         ("temporal", "workspace-agent"),
-        _log("workspace-87"),
+        log="workspace-87",
     ),
-    "workspace-nginx": Hop("nginx of the workspace host", "87", (), _log("nginx-workspace-87")),
+    "workspace-nginx": Hop("nginx of the workspace host", "87", (), log="nginx-workspace-87"),
     "workspace": Hop(
         "the user's workspace", "87", ("mariadb",), "open the app's page in the studio once more"
     ),
@@ -85,22 +91,20 @@ HOPS: Mapping[str, Hop] = {
     ),
     # --- building ---
     "runner-node": Hop(
-        "heartbeat of a runner", "101", ("mariadb", "control-queue"), _log("runner-101")
+        "heartbeat of a runner", "101", ("mariadb", "control-queue"), log="runner-101"
     ),
-    "build-engine": Hop("build engine", "101", ("runner-node",), _log("build-engine")),
+    "build-engine": Hop("build engine", "101", ("runner-node",), log="build-engine"),
     "runner-queue": Hop(
-        "runner polls the queue of builds", "101", ("temporal", "runner-node"), _log("runner-101")
+        "runner polls the queue of builds", "101", ("temporal", "runner-node"), log="runner-101"
     ),
     "runner-slot": Hop(
         "a build slot is free", "101", ("runner-node",), "wait, or add a runner: ops/up --runners 2"
     ),
     # --- running ---
     "runtime-agent": Hop(
-        "worker and agent of the app host", "102", ("control",), _log("runtime-102")
+        "worker and agent of the app host", "102", ("control",), log="runtime-102"
     ),
-    "runtime-docker": Hop(
-        "Docker engine of the app host", "102", ("runtime-agent",), _log("docker")
-    ),
+    "runtime-docker": Hop("Docker engine of the app host", "102", ("runtime-agent",), log="docker"),
     "runtime-node": Hop(
         "heartbeat of the app host",
         "102",
@@ -111,9 +115,9 @@ HOPS: Mapping[str, Hop] = {
         "app host's worker polls its queue",
         "102",
         ("temporal", "runtime-agent"),
-        _log("runtime-102"),
+        log="runtime-102",
     ),
-    "traefik": Hop("Traefik, the gateway of the app host", "102", (), _log("traefik-runtime-102")),
+    "traefik": Hop("Traefik, the gateway of the app host", "102", (), log="traefik-runtime-102"),
     "app": Hop("the app's record", "91", ("mariadb",), "deploy the app, or start it"),
     "route": Hop(
         "the app's route file",
@@ -143,8 +147,8 @@ HOPS: Mapping[str, Hop] = {
         "see what it says, fix it, and deploy again",
     ),
     # --- data ---
-    "postgresql": Hop("PostgreSQL, under the app data", "mongo", ("control",), _log("postgresql")),
-    "mongo": Hop("MongoDB server", "mongo", ("control", "postgresql"), _log("mongo")),
+    "postgresql": Hop("PostgreSQL, under the app data", "mongo", ("control",), log="postgresql"),
+    "mongo": Hop("MongoDB server", "mongo", ("control", "postgresql"), log="mongo"),
     "database": Hop(
         "the app's own database",
         "mongo",

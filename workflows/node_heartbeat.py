@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
         RECORD_NODE,
         REMOVE_ROUTE,
         WATCH,
+        DownReason,
         Figures,
         NodeInfo,
         NodeRecord,
@@ -65,7 +66,7 @@ class NodeHeartbeat:
             self._ordered = False
             figures = await self._probe()
             if figures is None:
-                await self._set(NodeStatus.DOWN, "it does not answer")
+                await self._set(NodeStatus.DOWN, DownReason.NO_ANSWER)
                 await self._wait_for_hello()
                 continue
             await self._set(NodeStatus.UP, "", figures)
@@ -127,9 +128,9 @@ class NodeHeartbeat:
             return
         error = watch.exception()
         if error is not None and not self._hello:
-            await self._set(NodeStatus.DOWN, "it stopped giving signs of life")
+            await self._set(NodeStatus.DOWN, DownReason.SILENT)
         elif error is None and watch.result().reason == SHUTDOWN and not self._hello:
-            await self._set(NodeStatus.DOWN, "its worker was stopped")
+            await self._set(NodeStatus.DOWN, DownReason.STOPPED)
             await self._wait_for_hello()
         elif error is None:
             self._log_end(watch.result())

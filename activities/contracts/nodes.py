@@ -20,6 +20,20 @@ class NodeStatus(StrEnum):
     DRAINING = "DRAINING"
 
 
+class DownReason(StrEnum):
+    """Why a node is DOWN, in the words that its record keeps."""
+
+    UNSEEN = "not seen yet"
+    NO_ANSWER = "it does not answer"
+    SILENT = "it stopped giving signs of life"
+    STOPPED = "its worker was stopped"
+
+    @classmethod
+    def code(cls, reason: str) -> str | None:
+        """What a translation knows a record's words by; None: they are of another version."""
+        return next((one.name.lower() for one in cls if one == reason), None)
+
+
 class NodeInfo(Frozen):
     node_id: str
     role: NodeRole

@@ -13,6 +13,7 @@ from pymongo.errors import PyMongoError
 
 from api.deploy_control.auth import AnEntry
 from api.deploy_control.state import AState
+from ops.error_codes import ErrorCode
 from ops.errors import NodeUnavailable, NotFound
 from ops.settings import Settings
 
@@ -43,7 +44,11 @@ async def node(
     """What an app host's agent says of itself, and of one app. Raises NodeUnavailable when it is away."""
     known = next((node for node in state.settings.nodes if node.node_id == node_id), None)
     if known is None or known.role != "runtime":
-        raise NotFound(f"no app host is named {node_id}")
+        raise NotFound(
+            f"no app host is named {node_id}",
+            code=ErrorCode.HOST_UNKNOWN,
+            values={"node": node_id},
+        )
     try:
         answer = await state.agents.get(
             f"http://127.0.0.1:{known.agent_port}/health",
@@ -52,8 +57,11 @@ async def node(
         )
         answer.raise_for_status()
     except httpx.HTTPError as error:
+        why = type(error).__name__
         raise NodeUnavailable(
-            f"the agent of {node_id} does not answer ({type(error).__name__})"
+            f"the agent of {node_id} does not answer ({why})",
+            code=ErrorCode.AGENT_AWAY,
+            values={"node": node_id, "why": why},
         ) from error
     found: dict[str, Any] = answer.json()
     return found

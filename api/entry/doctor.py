@@ -14,12 +14,13 @@ from sqlmodel import select
 from api.entry import doctor_hosts as _hosts  # noqa: F401  # it adds its hops to CHECKS
 from api.entry import doctor_things as _things  # noqa: F401  # and so does this
 from api.entry.deps import Admin, Use
-from api.entry.doctor_checks import CHECKS, Scene, Skip, Trouble
+from api.entry.doctor_checks import CHECKS, Finding, Scene, Skip, Trouble, found
 from api.entry.problems import errors
 from api.entry.schemas_doctor import Diagnosis, HopOut, HopStatus
 from ops.db.tables import App, User, now
 from ops.error_codes import ErrorCode
 from ops.errors import NotFound, StudioError
+from ops.hop_reasons import HopReason
 from ops.troubles import HOPS, PATHS, Symptom
 
 router = APIRouter(prefix="/api/admin", tags=["administrators"])
@@ -27,7 +28,6 @@ log = structlog.get_logger()
 
 HOP_SECONDS = 5.0
 """What does not answer within this is red."""
-_NOT_LOOKED_AT = "not looked at: {} is not well"
 
 
 @router.get("/doctor", responses=errors(401, 403, 404, 422, 503))
@@ -88,33 +88,47 @@ async def examine(scene: Scene, path: Sequence[str]) -> list[HopOut]:
 async def _after(scene: Scene, key: str, before: Mapping[str, asyncio.Task[HopOut]]) -> HopOut:
     for need, task in before.items():
         if (await task).status is not HopStatus.OK:
-            return _told(key, HopStatus.SKIPPED, _NOT_LOOKED_AT.format(HOPS[need].title))
+            why = found(HopReason.NOT_LOOKED_AT, title=HOPS[need].title, hop=need)
+            return _told(key, HopStatus.SKIPPED, why)
     started = time.perf_counter()
     try:
         async with asyncio.timeout(HOP_SECONDS):
-            status, reason = HopStatus.OK, await CHECKS[key](scene)
+            status, finding = HopStatus.OK, await CHECKS[key](scene)
     except Skip as skip:
-        status, reason = HopStatus.SKIPPED, skip.why
+        status, finding = HopStatus.SKIPPED, skip.finding
     except Trouble as trouble:
-        status, reason = HopStatus.FAILED, trouble.why
+        status, finding = HopStatus.FAILED, trouble.finding
     except TimeoutError:
-        status, reason = HopStatus.FAILED, f"no answer within {HOP_SECONDS:g} s"
+        why = found(HopReason.NOT_IN_TIME, seconds=f"{HOP_SECONDS:g}")
+        status, finding = HopStatus.FAILED, why
     except StudioError as error:
-        status, reason = HopStatus.FAILED, error.what
+        status, finding = HopStatus.FAILED, _of_error(error)
     except Exception as error:
         log.warning("doctor.check_failed", hop=key, error=f"{type(error).__name__}: {error}"[:300])
-        status, reason = HopStatus.FAILED, f"it failed: {type(error).__name__}"
-    return _told(key, status, reason, round((time.perf_counter() - started) * 1000))
+        why = found(HopReason.CHECK_FAILED, why=type(error).__name__)
+        status, finding = HopStatus.FAILED, why
+    return _told(key, status, finding, round((time.perf_counter() - started) * 1000))
 
 
-def _told(key: str, status: HopStatus, reason: str, ms: int | None = None) -> HopOut:
+def _of_error(error: StudioError) -> Finding:
+    if error.code is None:
+        return found(HopReason.TOLD, why=error.what)
+    return Finding(error.what, error.code, error.values)
+
+
+def _told(key: str, status: HopStatus, finding: Finding, ms: int | None = None) -> HopOut:
     hop = HOPS[key]
+    red = status is HopStatus.FAILED
     return HopOut(
         key=key,
         title=hop.title,
         host=hop.host,
         status=status,
-        reason=reason,
-        next_step=hop.next_step if status is HopStatus.FAILED else "",
+        reason=finding.reason,
+        code=finding.code,
+        values=dict(finding.values),
+        report=finding.report,
+        next_step=hop.next_step if red else "",
+        log=hop.log if red else "",
         ms=ms,
     )

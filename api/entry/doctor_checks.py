@@ -1,4 +1,4 @@
-"""One small function a hop: it answers what it saw, or raises Trouble (red) or Skip.
+"""One small function a hop: it answers what it found, or raises Trouble (red) or Skip.
 
 Each asks the thing itself, now. Who may reach what stays as it is: app hosts and the data servers
 are asked by way of deploy control. Here is what they share, and the hops of the entry and control;
@@ -23,6 +23,9 @@ from temporalio.service import RPCError
 
 from api.entry.services import Services
 from ops.db.tables import App
+from ops.error_codes import ErrorCode
+from ops.errors import ErrorReport, StudioError, Values, from_problem
+from ops.hop_reasons import TEXTS, HopReason
 from ops.plain_http import NO_CERTIFICATES
 from ops.settings import Node
 from workflows import ids
@@ -32,16 +35,35 @@ POLLED = timedelta(seconds=75)
 """A worker's poll is answered after a minute at the latest, and comes again at once."""
 
 
+@dataclass(frozen=True)
+class Finding:
+    """What a look found, in words, and the code that says the same in other languages.
+
+    ``report``: the recorded failure whose words ``values`` has as ``why``.
+    """
+
+    reason: str
+    code: HopReason | ErrorCode
+    values: Values = field(default_factory=dict)
+    report: ErrorReport | None = None
+
+
+def found(
+    code: HopReason, /, *, report: ErrorReport | None = None, **values: str | int | float
+) -> Finding:
+    return Finding(TEXTS[code].format(**values), code, values, report)
+
+
 class Trouble(Exception):
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.reason)
+        self.finding = finding
 
 
 class Skip(Exception):
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.reason)
+        self.finding = finding
 
 
 @dataclass
@@ -72,7 +94,7 @@ async def _awaited(ask: Callable[[], Awaitable[Any]]) -> Any:
     return await ask()
 
 
-Check = Callable[[Scene], Awaitable[str]]
+Check = Callable[[Scene], Awaitable[Finding]]
 CHECKS: dict[str, Check] = {}
 
 
@@ -92,104 +114,112 @@ async def get(url: str, *, host: str | None = None) -> httpx.Response:
         ) as client:
             return await client.get(url, headers={"Host": host} if host else None)
     except httpx.HTTPError as error:
-        raise Trouble(f"it does not answer ({type(error).__name__})") from None
+        raise Trouble(found(HopReason.ANSWERS_NOT, why=type(error).__name__)) from None
 
 
-async def well(url: str, *, host: str | None = None) -> str:
+async def well(url: str, *, host: str | None = None) -> Finding:
     answer = await get(url, host=host)
     if answer.status_code >= 400:
-        raise Trouble(f"it answers {answer.status_code}")
-    return "it answers"
+        raise Trouble(found(HopReason.ANSWERS_WRONGLY, http=answer.status_code))
+    return found(HopReason.ANSWERS)
 
 
 async def ask_control(scene: Scene, path: str, **params: Any) -> Any:
     try:
         answer = await scene.use.control.get(path, params=params, timeout=SECONDS * 2)
     except httpx.HTTPError as error:
-        raise Trouble(f"deploy control does not answer ({type(error).__name__})") from None
-    found = answer.json()
+        raise Trouble(found(HopReason.CONTROL_SILENT, why=type(error).__name__)) from None
     if answer.status_code >= 400:
-        raise Trouble(str(found.get("detail", f"it answers {answer.status_code}")))
-    return found
+        raise refusal(answer)
+    return answer.json()
+
+
+def refusal(answer: httpx.Response) -> StudioError | Trouble:
+    """The error that an answer tells, with its code."""
+    try:
+        return from_problem(answer.json())
+    except (ValueError, KeyError, TypeError):
+        return Trouble(found(HopReason.ANSWERS_WRONGLY, http=answer.status_code))
 
 
 def the_app(scene: Scene) -> App:
     if scene.app is None:
-        raise Skip("no app was named")
+        raise Skip(found(HopReason.NO_APP_NAMED))
     return scene.app
 
 
 def the_user(scene: Scene) -> int:
     if scene.user_id is None:
-        raise Skip("no user (or app) was named")
+        raise Skip(found(HopReason.NO_USER_NAMED))
     return scene.user_id
 
 
-def sound(trouble: str) -> str:
+def sound(trouble: str) -> Finding:
     """What another host said of a thing: empty, or what is wrong with it."""
     if trouble:
-        raise Trouble(trouble)
-    return "it answers"
+        raise Trouble(found(HopReason.TOLD, why=trouble))
+    return found(HopReason.ANSWERS)
 
 
 # --- the entry, control, and servers that stand alone -------------------------------------------
 
 
 @hop("nginx")
-async def nginx(scene: Scene) -> str:
+async def nginx(scene: Scene) -> Finding:
     settings = scene.use.settings
     answer = await get(
         f"{settings.entry_url}/api/health/live", host=settings.studio_url.partition("//")[2]
     )
-    return f"it answers on port {settings.ports.public} ({answer.status_code})"
+    port = settings.ports.public
+    return found(HopReason.ANSWERS_ON_PORT, port=port, http=answer.status_code)
 
 
 @hop("api")
-async def api(scene: Scene) -> str:
+async def api(scene: Scene) -> Finding:
     return await well(f"http://127.0.0.1:{scene.use.settings.ports.entry}/api/health/live")
 
 
 @hop("mariadb")
-async def mariadb(scene: Scene) -> str:
+async def mariadb(scene: Scene) -> Finding:
     async with scene.use.database.session() as session:
         await session.exec(select(1))
-    return "it answers"
+    return found(HopReason.ANSWERS)
 
 
 @hop("temporal")
-async def temporal(scene: Scene) -> str:
+async def temporal(scene: Scene) -> Finding:
     try:
         healthy = await scene.use.temporal.service_client.check_health(
             timeout=timedelta(seconds=SECONDS)
         )
     except RPCError as error:
-        raise Trouble(f"it does not answer ({error.status.name})") from None
+        raise Trouble(found(HopReason.ANSWERS_NOT, why=error.status.name)) from None
     if not healthy:
-        raise Trouble("it says that it is not healthy")
-    return "it answers"
+        raise Trouble(found(HopReason.SAYS_UNHEALTHY))
+    return found(HopReason.ANSWERS)
 
 
 @hop("control")
-async def control(scene: Scene) -> str:
+async def control(scene: Scene) -> Finding:
     return await well(f"{scene.use.settings.control_url}/health/live")
 
 
 @hop("control-queue")
-async def control_queue(scene: Scene) -> str:
+async def control_queue(scene: Scene) -> Finding:
     """A query is answered by a worker that polls just now, or by none."""
     node_id = scene.use.settings.nodes[0].node_id
     handle = scene.use.temporal.get_workflow_handle(ids.node_workflow(node_id))
     try:
         await handle.query("status", rpc_timeout=timedelta(seconds=SECONDS * 2))
     except (RPCError, WorkflowQueryFailedError) as error:
-        raise Trouble(f"no worker answered for the workflow of {node_id}") from error
-    return "a workflow was asked, and answered"
+        raise Trouble(found(HopReason.NO_WORKER_ANSWERED, node=node_id)) from error
+    return found(HopReason.WORKER_ANSWERED)
 
 
-async def polled(scene: Scene, queue: str) -> str:
+async def polled(scene: Scene, queue: str) -> Finding:
     client = scene.use.temporal
     try:
-        found = await client.workflow_service.describe_task_queue(
+        answer = await client.workflow_service.describe_task_queue(
             DescribeTaskQueueRequest(
                 namespace=client.namespace,
                 task_queue=TaskQueue(name=queue),
@@ -198,27 +228,28 @@ async def polled(scene: Scene, queue: str) -> str:
             timeout=timedelta(seconds=SECONDS),
         )
     except RPCError as error:
-        raise Trouble(f"the queue {queue} cannot be read ({error.status.name})") from None
-    seen = [poller.last_access_time.ToDatetime(UTC) for poller in found.pollers]
+        why = error.status.name
+        raise Trouble(found(HopReason.QUEUE_UNREADABLE, queue=queue, why=why)) from None
+    seen = [poller.last_access_time.ToDatetime(UTC) for poller in answer.pollers]
     if not seen or datetime.now(UTC) - max(seen) > POLLED:
-        raise Trouble(f"no worker polls the queue {queue}")
-    return f"the queue {queue} is polled"
+        raise Trouble(found(HopReason.QUEUE_NOT_POLLED, queue=queue))
+    return found(HopReason.QUEUE_POLLED, queue=queue)
 
 
 @hop("gitea")
-async def gitea(scene: Scene) -> str:
+async def gitea(scene: Scene) -> Finding:
     return await well(f"{scene.use.settings.gitea_url}/api/healthz")
 
 
 @hop("registry")
-async def registry(scene: Scene) -> str:
+async def registry(scene: Scene) -> Finding:
     answer = await get(f"http://{scene.use.settings.registry}/v2/")
     if answer.status_code not in (200, 401):
-        raise Trouble(f"it answers {answer.status_code}")
-    return "it answers"
+        raise Trouble(found(HopReason.ANSWERS_WRONGLY, http=answer.status_code))
+    return found(HopReason.ANSWERS)
 
 
 @hop("verdaccio")
-async def verdaccio(scene: Scene) -> str:
+async def verdaccio(scene: Scene) -> Finding:
     settings = scene.use.settings
     return await well(f"http://{settings.service_address}:{settings.ports.verdaccio}/-/ping")

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path
 from sqlmodel import col, func, select
 from temporalio.service import RPCError
 
-from activities.contracts.nodes import WATCH, Figures, NodeRole, NodeStatus
+from activities.contracts.nodes import WATCH, DownReason, Figures, NodeRole, NodeStatus
 from api.entry.deps import Admin, Use
 from api.entry.problems import errors
 from api.entry.schemas_admin import AdminWorkspace, NodeOut, Placed, PlacedApp
@@ -92,7 +92,7 @@ async def _set_draining(use: Services, node_id: str, *, draining: bool) -> NodeO
     node = _known(use, node_id)
     async with use.database.session() as session:
         row = await session.get(NodeRow, node_id, with_for_update=True) or NodeRow(
-            node_id=node_id, role=node.role, status=NodeStatus.DOWN, reason="not seen yet"
+            node_id=node_id, role=node.role, status=NodeStatus.DOWN, reason=DownReason.UNSEEN
         )
         row.draining = draining
         session.add(row)
@@ -129,12 +129,14 @@ def _described(
     draining = row is not None and row.draining
     if draining and status is NodeStatus.UP:
         status = NodeStatus.DRAINING
+    reason = row.reason if row else DownReason.UNSEEN
     recorded = Figures.model_validate(row.figures) if row and row.figures else None
     return NodeOut(
         node_id=node.node_id,
         role=NodeRole(node.role),
         status=status,
-        reason=row.reason if row else "not seen yet",
+        reason=reason,
+        reason_code=DownReason.code(reason),
         draining=draining,
         figures=live or recorded,
         live=live is not None,

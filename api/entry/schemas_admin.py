@@ -21,6 +21,9 @@ class NodeOut(Given):
     role: NodeRole = Field(examples=["runtime"])
     status: NodeStatus = Field(description="DRAINING: it runs, and takes nothing new")
     reason: str = Field(examples=[""])
+    reason_code: str | None = Field(
+        examples=[None], description="For a translation of ``reason``: what DownReason calls it"
+    )
     draining: bool
     figures: Figures | None
     live: bool = Field(description="Whether the figures are of this moment; else the last known")

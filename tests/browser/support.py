@@ -51,13 +51,17 @@ IGNORED = ("Failed to load resource",)
 
 async def signed_in(user: User) -> StorageState:
     """The cookie of the same session that the user's API client has."""
-    token = user.api.headers["Authorization"].partition(" ")[2]
+    return session(user.settings, user.api.headers["Authorization"])
+
+
+def session(settings: Settings, authorization: str) -> StorageState:
+    """The same of any API client, by the header that it sends."""
     return {
         "cookies": [
             {
-                "name": cookie_name(user.settings),
-                "value": token,
-                "domain": user.settings.studio_host,
+                "name": cookie_name(settings),
+                "value": authorization.partition(" ")[2],
+                "domain": settings.studio_host,
                 "path": "/",
                 "expires": -1,
                 "httpOnly": True,

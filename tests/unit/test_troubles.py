@@ -10,10 +10,11 @@ import httpx
 import pytest
 
 from api.entry import doctor
-from api.entry.doctor_checks import CHECKS, Scene, Skip, Trouble
+from api.entry.doctor_checks import CHECKS, Finding, Scene, Skip, Trouble, found
 from api.entry.schemas_doctor import HopStatus
 from ops import cli_doctor, engine_ping
 from ops.cli_client import Studio
+from ops.hop_reasons import HopReason
 from ops.troubles import HOPS, PATHS, Symptom
 
 SCENE = Scene(use=None)  # type: ignore[arg-type]
@@ -38,8 +39,8 @@ def test_a_hop_comes_after_what_it_needs(symptom: Symptom) -> None:
 async def examined(
     monkeypatch: pytest.MonkeyPatch, symptom: Symptom, **instead: Any
 ) -> dict[str, HopStatus]:
-    async def well(scene: Scene) -> str:
-        return "well"
+    async def well(scene: Scene) -> Finding:
+        return found(HopReason.ANSWERS)
 
     for key in CHECKS:
         monkeypatch.setitem(CHECKS, key, instead.get(key.replace("-", "_"), well))
@@ -49,8 +50,8 @@ async def examined(
     return {hop.key: hop.status for hop in hops}
 
 
-async def raises_trouble(scene: Scene) -> str:
-    raise Trouble("stopped")
+async def raises_trouble(scene: Scene) -> Finding:
+    raise Trouble(found(HopReason.SAYS_UNHEALTHY))
 
 
 async def test_only_what_needs_the_red_hop_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,15 +62,15 @@ async def test_only_what_needs_the_red_hop_is_skipped(monkeypatch: pytest.Monkey
 
 
 async def test_a_check_that_hangs_or_breaks_is_red(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def hangs(scene: Scene) -> str:
+    async def hangs(scene: Scene) -> Finding:
         await asyncio.sleep(60)
-        return ""
+        return found(HopReason.ANSWERS)
 
-    async def breaks(scene: Scene) -> str:
+    async def breaks(scene: Scene) -> Finding:
         raise ValueError("what nobody thought of")
 
-    async def skips(scene: Scene) -> str:
-        raise Skip("no app was named")
+    async def skips(scene: Scene) -> Finding:
+        raise Skip(found(HopReason.NO_APP_NAMED))
 
     monkeypatch.setattr(doctor, "HOP_SECONDS", 0.05)
     seen = await examined(

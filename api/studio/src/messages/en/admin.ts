@@ -23,6 +23,12 @@ export default {
     },
   },
   role: { workspace: "workspaces", runner: "builds", runtime: "live apps" },
+  down: {
+    unseen: "not seen yet",
+    no_answer: "it does not answer",
+    silent: "it stopped giving signs of life",
+    stopped: "its worker was stopped",
+  },
   drain: "Drain",
   undrain: "Take new work again",
   drainAbout: "Nothing new is placed on a draining host; what runs there stays.",

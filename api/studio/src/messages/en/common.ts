@@ -31,6 +31,7 @@ export default {
     LIVE: "Live", SUCCEEDED: "Succeeded", UP: "Up", RUNNING: "Running", DEPLOYING: "Deploying", DELETING: "Deleting",
     STARTING: "Starting", PENDING: "Waiting", NEW: "Not deployed", FAILED: "Failed", DOWN: "Down",
     ROLLED_BACK: "Rolled back", DRAINING: "Draining", STOPPED: "Stopped", CANCELLED: "Cancelled",
+    OPEN: "Open", STOPPING: "Stopping", IDLE: "Nothing ran", DEAD: "Ended by itself",
   },
   missing: {
     title: "There is nothing here",

@@ -73,6 +73,7 @@ const messages: Record<ErrorCode, string> = {
   collided: "Somebody changed this at the same moment. Try again.",
   records_away: "The platform's records do not answer just now. Try again soon.",
   control_away: "The deploy control does not answer just now. Try again in a minute.",
+  agent_away: "The agent of {node} does not answer ({why}).",
   workspace_away: "The host of your workspace, {node}, does not answer just now. Your files are kept; try again soon.",
   workspace_closed: "The workspace is not open. Open the app first.",
   workspace_opening: "Your workspace is still being opened. Try again soon.",

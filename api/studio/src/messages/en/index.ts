@@ -4,7 +4,8 @@ import app from "./app";
 import apps from "./apps";
 import common from "./common";
 import deploy from "./deploy";
+import doctor from "./doctor";
 import errors from "./errors";
 import studio from "./studio";
 
-export default { account, admin, app, apps, common, deploy, errors, studio };
+export default { account, admin, app, apps, common, deploy, doctor, errors, studio };

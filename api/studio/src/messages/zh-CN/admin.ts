@@ -25,6 +25,12 @@ const messages: typeof en = {
     },
   },
   role: { workspace: "工作区", runner: "构建", runtime: "线上应用" },
+  down: {
+    unseen: "尚未出现过",
+    no_answer: "没有响应",
+    silent: "已失去响应",
+    stopped: "它的 worker 已停止",
+  },
   drain: "排空",
   undrain: "恢复接收任务",
   drainAbout: "排空的主机不再接收新任务，已运行的内容保持不变。",

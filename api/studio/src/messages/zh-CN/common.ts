@@ -33,6 +33,7 @@ const messages: typeof en = {
     LIVE: "已上线", SUCCEEDED: "成功", UP: "正常", RUNNING: "进行中", DEPLOYING: "部署中", DELETING: "删除中",
     STARTING: "启动中", PENDING: "等待中", NEW: "未部署", FAILED: "失败", DOWN: "离线",
     ROLLED_BACK: "已回退", DRAINING: "排空中", STOPPED: "已停止", CANCELLED: "已取消",
+    OPEN: "已打开", STOPPING: "正在停止", IDLE: "未运行", DEAD: "已自行结束",
   },
   missing: {
     title: "这里什么也没有",

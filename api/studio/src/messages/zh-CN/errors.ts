@@ -72,6 +72,7 @@ const messages: Record<ErrorCode, string> = {
   collided: "有人同时修改了此内容，请重试。",
   records_away: "平台的数据库暂时没有响应，请稍后重试。",
   control_away: "部署控制服务暂时没有响应，请在一分钟后重试。",
+  agent_away: "{node} 的代理没有响应（{why}）。",
   workspace_away: "工作区所在的主机 {node} 暂时没有响应。文件都在，请稍后重试。",
   workspace_closed: "工作区未打开，请先打开应用。",
   workspace_opening: "工作区仍在打开中，请稍后重试。",
