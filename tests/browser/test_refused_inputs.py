@@ -108,7 +108,7 @@ REFUSED: dict[str, tuple[str, Gives, str]] = {
     "value": ("/app/{id}/environment", value, "GREETING 的值超过 32 KB"),
     "condition": ("/app/{id}/data", condition, "不是 JSON 对象"),
     "operator": ("/app/{id}/data", operator, "这里不能使用运算符 $where。"),
-    "order": ("/app/{id}/data", order, "name 的排序方向只能是 1（升序）或 -1（降序）。"),
+    "order": ("/app/{id}/data", order, "name 只能按 1（升序）或 -1（降序）排序。"),
     "no json": ("/app/{id}/data", document('{"a": }'), "不是有效的 JSON"),
     "document": (
         "/app/{id}/data", document('{\n"a": 1,}'), "不是有效的 JSON：请检查第 2 行第 8 列"

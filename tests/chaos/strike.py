@@ -20,7 +20,7 @@ from activities.routes import Routes
 from ops.temporal import connect
 from tests.support import apps
 from tests.support.platform import Platform
-from tests.support.user import ENDED, App, User, busy_clients
+from tests.support.user import ENDED, App, User, busy_clients, ok
 from workflows import ids
 
 PROGRAMS = (
@@ -130,12 +130,14 @@ async def look(
     answer = await app.get()
     if answer.headers.get("X-Studio-Release") != str(live):
         wrong.append(f"the URL answers from {answer.headers.get('X-Studio-Release')}, not {live}")
-    wrong += await asyncio.to_thread(leftovers, platform, app, live)
+    history = ok(await app.api.get(f"/api/apps/{app.id}/deployments", params={"limit": 100}))
+    known = {deployment["id"] for deployment in history}
+    wrong += await asyncio.to_thread(leftovers, platform, app, live, known)
     return wrong
 
 
-def leftovers(platform: Platform, app: App, live: int) -> list[str]:
-    """Containers, routes and checkouts that should not be there, or are missing."""
+def leftovers(platform: Platform, app: App, live: int, deployments: set[int]) -> list[str]:
+    """Containers, routes and checkouts of an app that should not be there, or are missing."""
     wrong = []
     settings = platform.settings
     engine = docker.DockerClient(base_url=f"unix://{settings.docker_socket}")
@@ -158,7 +160,7 @@ def leftovers(platform: Platform, app: App, live: int) -> list[str]:
     for node in settings.nodes:
         builds = settings.node_home(node.node_id) / "builds"
         if node.role == "runner" and builds.is_dir():
-            left = [path.name for path in builds.iterdir() if path.name.isdigit()]
+            left = [number for number in deployments if (builds / str(number)).exists()]
             if left:
                 wrong.append(f"checkouts left on {node.node_id}: {left}")
     return wrong

@@ -47,8 +47,10 @@ async def test_every_target_is_up(platform: Platform, prometheus: Prometheus) ->
     await prometheus.until("up == 0", lambda down: not down)
     # Temporal's server is asked once a minute: on a platform that is new, not yet.
     async with asyncio.timeout(75):
-        while any(unknown(target) for target in (targets := await prometheus.targets())):
+        targets = await prometheus.targets()
+        while any(unknown(target) for target in targets):
             await asyncio.sleep(1)
+            targets = await prometheus.targets()
     assert {target["labels"]["job"] for target in targets} == JOBS
     assert [t["scrapeUrl"] for t in targets if t["health"] != "up"] == []
     nodes = {t["labels"]["node"] for t in targets if t["labels"]["job"] == "node"}
