@@ -19,6 +19,7 @@ from ops.bench.waiting import until_answers
 from ops.errors import PlatformError
 from ops.settings import Node, Settings
 from ops.stack.engines import PLATFORM_LABEL
+from ops.stack.programs import server_user
 
 PORT = 3000
 ANSWERS = "require('http').createServer((q, a) => a.end('hi')).listen(3000)"
@@ -135,12 +136,16 @@ def load(url: str, headers: dict[str, str]) -> Load:
 
 
 @contextmanager
-def one_nginx(folder: Path, upstream: str) -> Iterator[str]:
-    """An nginx of its own before the same server; its address."""
+def one_nginx(settings: Settings, folder: Path, upstream: str) -> Iterator[str]:
+    """An nginx of its own before the same server; its address.
+
+    It runs as the gateways do: the firewall lets nobody else on this host reach a workspace.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     config = folder / "nginx.conf"
     config.write_text(f"""
+user {server_user(settings)};
 worker_processes auto;
 pid {folder}/nginx.pid;
 error_log stderr crit;

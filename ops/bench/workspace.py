@@ -228,7 +228,7 @@ class _Bench:
         headers = {"Host": host, "Cookie": self._one.preview_cookie()}
         with (
             tempfile.TemporaryDirectory() as folder,
-            one_nginx(Path(folder), f"{address}:{PORT}") as single,
+            one_nginx(self._settings, Path(folder), f"{address}:{PORT}") as single,
         ):
             both = f"{self._settings.entry_url}{path}"
             measured: dict[str, list[Load]] = {"server": [], "one nginx": [], "preview": []}
