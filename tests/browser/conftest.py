@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from collections.abc import AsyncIterator
@@ -9,12 +10,13 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, StorageState, async_playwright
 
+from ops.admin_api import AdminApi
 from ops.bench.browser import CHROMIUM, CHROMIUM_OPTIONS
 from ops.settings import Settings
 from ops.stack.studio_page import ensure_packages
-from tests.browser.support import Window, signed_in
+from tests.browser.support import Window, session, signed_in
 from tests.support.platform import Platform
 from tests.support.user import User
 
@@ -61,3 +63,11 @@ def pictures(request: pytest.FixtureRequest) -> Path | None:
     path.mkdir(parents=True, exist_ok=True)
     assert re.fullmatch(r"[\w./-]+", folder)
     return path
+
+
+@pytest_asyncio.fixture
+async def administrator(settings: Settings) -> StorageState:
+    """A browser's state in which the first administrator is signed in."""
+    admin = await asyncio.to_thread(AdminApi, settings)
+    admin.api.close()
+    return session(settings, admin.api.headers["Authorization"])

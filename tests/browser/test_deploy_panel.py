@@ -160,3 +160,25 @@ async def test_the_stages_tell_host_time_and_attempt(page: Page, app: App) -> No
     await page.reload()
     await expect(stages.filter(has_text="Build")).to_contain_text("attempt 3")
     await expect(stages.filter(has_text="attempt")).to_have_count(1)
+
+
+async def test_what_is_new_since_the_release_before_and_what_was_taken_back(
+    browser: Browser, user: User
+) -> None:
+    app = await user.app(hello("one"))
+    await app.deployed()
+    await app.push({"a.txt": "a"}, message="Add <i>a</i>")
+    await app.push({"b.txt": "b"}, message="Add b 加上")
+    await app.deployed()
+    async with Window.opened(browser, user.settings, await signed_in(user)) as page:
+        await page.goto(f"/app/{app.id}")
+        note = page.locator(".success")
+        await expect(note).to_contain_text("2 commits new since the release before")
+        for subject in ("Add <i>a</i>", "Add b 加上"):
+            await expect(note.get_by_role("listitem").filter(has_text=subject)).to_contain_text(
+                "Ada"
+            )
+        history = page.get_by_role("listitem").filter(has_text=re.compile(r"^#\d+"))
+        await history.last.get_by_role("button").click()
+        await page.get_by_role("button", name="Roll back to this").click()
+        await expect(note).to_contain_text("2 commits taken back", timeout=60_000)

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, StorageState, expect
 
-from ops.admin_api import AdminApi
 from ops.settings import Settings
 from ops.troubles import HOPS
-from tests.browser.support import Window, session
+from tests.browser.support import Window
 from tests.support.user import User
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 
 @pytest_asyncio.fixture
-async def trouble_map(browser: Browser, settings: Settings) -> AsyncIterator[Page]:
-    admin = await asyncio.to_thread(AdminApi, settings)
-    state = session(settings, admin.api.headers["Authorization"])
-    admin.api.close()
-    async with Window.opened(browser, settings, state, locale="zh-CN") as page:
+async def trouble_map(
+    browser: Browser, settings: Settings, administrator: StorageState
+) -> AsyncIterator[Page]:
+    async with Window.opened(browser, settings, administrator, locale="zh-CN") as page:
         await page.goto("/admin/trouble")
         yield page
 
