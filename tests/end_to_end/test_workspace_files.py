@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import os
+import re
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -134,6 +135,49 @@ async def test_upload_and_download_of_what_is_large(opened: OpenApp) -> None:
         "/api/workspace/files/archive", params={"app_id": opened.id}, content=b"no zip"
     )
     assert refused.status_code == 422
+
+
+async def test_a_file_of_any_size_passes_through_little_memory(
+    platform: Platform, opened: OpenApp
+) -> None:
+    size, chunk = 200_000_000, bytes(1_000_000)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(size // len(chunk)):
+            yield chunk
+
+    pids = [
+        platform.pid(name)
+        for name in ("api", ok(await opened.user.api.get("/api/workspace"))["node"])
+    ]
+    before = [memory(pid, "VmRSS") for pid in pids]
+    for pid in pids:
+        # proc(5): from now on the peak is counted anew.
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+    where: dict[str, str | int] = {"app_id": opened.id, "path": "large.bin"}
+    put = await opened.user.api.put(
+        "/api/workspace/files/upload", params=where, content=chunks(), timeout=120
+    )
+    assert ok(put) == {"size": size}
+    got = 0
+    async with opened.user.api.stream(
+        "GET", "/api/workspace/files/download", params=where, timeout=120
+    ) as download:
+        assert download.status_code == 200
+        async for part in download.aiter_bytes():
+            got += len(part)
+    assert got == size
+    grown = [memory(pid, "VmHWM") - old for pid, old in zip(pids, before, strict=True)]
+    assert max(grown) < size / 4, grown
+    ok(await opened.post("files/delete", path="large.bin"), 204)
+
+
+def memory(pid: int, which: str) -> int:
+    """Bytes, of /proc/PID/status."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(rf"^{which}:\s+(\d+) kB$", status, re.MULTILINE)
+    assert found
+    return int(found[1]) * 1024
 
 
 async def test_so_many_uploads_at_once_and_no_more(opened: OpenApp) -> None:

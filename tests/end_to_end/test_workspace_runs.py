@@ -86,6 +86,21 @@ async def test_the_log_comes_as_it_grows_and_is_resumed(user: User) -> None:
     assert [x for x in lines if x.startswith("line-")] == [f"line-{n}" for n in range(1, 6)]
 
 
+async def test_it_runs_only_once_its_port_answers(user: User) -> None:
+    app = await server(user)
+    ok(await app.put("server.js", f"setTimeout(() => {{ {SERVER} }}, 3000)\n"))
+    ok(await app.post("run", task="dev"))
+    states: dict[str, float] = {}
+    async with asyncio.timeout(30):
+        while "RUNNING" not in states:
+            state = ok(await user.api.get("/api/workspace/run"))["state"]
+            states.setdefault(state, time.monotonic())
+            await asyncio.sleep(0.05)
+    assert await app.shell("curl -s localhost:3000/") == "hi"
+    assert list(states) == ["STARTING", "RUNNING"]
+    assert states["RUNNING"] - states["STARTING"] > 2
+
+
 async def test_the_last_five_logs_of_each_task_are_kept(user: User) -> None:
     app = await server(user)
     ok(await app.put("package.json", json.dumps({"scripts": {"dev": "pwd", "build": "date +%N"}})))
