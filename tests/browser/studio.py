@@ -90,7 +90,8 @@ class Studio:
         await expect(self.changes.get_by_text("Nothing has changed")).to_be_visible()
 
     async def in_terminal(self, command: str, shows: str | re.Pattern[str]) -> None:
-        """Types a command into the terminal that has the keys, until its screen shows something."""
+        """Types a command into the terminal, once it has the keys, until its screen shows something."""
+        await expect(self.terminal.get_by_role("textbox")).to_be_focused()
         await self.page.keyboard.type(command)
         await self.page.keyboard.press("Enter")
         await expect(self.screen).to_contain_text(shows)
