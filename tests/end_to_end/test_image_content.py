@@ -45,7 +45,7 @@ def own_parts(image: bytes) -> bytes:
 async def test_no_secret_is_in_an_image(platform: Platform, user: User) -> None:
     package = {"scripts": {"start": "node server.js", "build": BUILD}}
     app = await user.app(apps.hello() | {"package.json": json.dumps(package)})
-    variables = {"variables": [{"key": "GREETING", "value": SECRET}]}
+    variables = {"variables": [{"key": "GREETING", "value": SECRET, "at_build": True}]}
     ok(await user.api.put(f"/api/apps/{app.id}/env", json=variables))
     deployment = await app.deployed()
     assert deployment["status"] == "SUCCEEDED", deployment

@@ -140,7 +140,7 @@ async def test_upload_and_download_of_what_is_large(opened: OpenApp) -> None:
 async def test_a_file_of_any_size_passes_through_little_memory(
     platform: Platform, opened: OpenApp
 ) -> None:
-    size, chunk = 200_000_000, bytes(1_000_000)
+    size, chunk = 300_000_000, bytes(1_000_000)
 
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(size // len(chunk)):
@@ -168,7 +168,8 @@ async def test_a_file_of_any_size_passes_through_little_memory(
             got += len(part)
     assert got == size
     grown = [memory(pid, "VmHWM") - old for pid, old in zip(pids, before, strict=True)]
-    assert max(grown) < size / 4, grown
+    # Others use the API meanwhile.
+    assert max(grown) < size / 2, grown
     ok(await opened.post("files/delete", path="large.bin"), 204)
 
 

@@ -15,8 +15,8 @@ import "./styles/app.css";
 
 // A page that was open while the platform was updated asks for parts that are gone.
 window.addEventListener("vite:preloadError", (event) => {
-  if (isAhead()) event.preventDefault();
-  else window.location.reload();
+  event.preventDefault();
+  if (!isAhead()) window.location.reload();
 });
 
 async function begin(): Promise<void> {
