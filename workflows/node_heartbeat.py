@@ -38,6 +38,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.messages import DrainOrder, NodeState
     from workflows.policies import (
         CONTROL,
+        INVENTORY_NODE,
         LOOK_AGAIN,
         PROBE_AGAIN,
         PROBE_NODE,
@@ -165,7 +166,11 @@ class NodeHeartbeat:
         """Make the node match the records; whether it has to be looked at again soon."""
         try:
             seen = await begin(
-                INVENTORY, self._info, UNDO, queue=self._queue(), summary="what is there?"
+                INVENTORY,
+                self._info,
+                INVENTORY_NODE,
+                queue=self._queue(),
+                summary="what is there?",
             )
             todo = await begin(
                 RECONCILE,

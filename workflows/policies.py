@@ -124,7 +124,22 @@ PROBE_NODE = Policy(
     schedule_to_start=timedelta(seconds=4),
     retry=_ONCE,
 )
-WATCH_NODE = Policy(timedelta(hours=12), heartbeat=timedelta(seconds=8), retry=_ONCE)
+INVENTORY_NODE = Policy(
+    timedelta(seconds=10),
+    schedule_to_close=timedelta(seconds=12),
+    schedule_to_start=timedelta(seconds=6),
+    heartbeat=HEARTBEAT,
+    retry=_ONCE,
+)
+"""A host that dies while it is asked what it has is not taken for UP until that is given up."""
+
+WATCH_NODE = Policy(
+    timedelta(hours=12),
+    schedule_to_start=timedelta(seconds=8),
+    heartbeat=timedelta(seconds=8),
+    retry=_ONCE,
+)
+"""One that dies before it takes the watch up gives no sign of life either."""
 
 _TELLS_AT_ONCE = RetryPolicy(
     initial_interval=timedelta(milliseconds=200),
