@@ -53,7 +53,7 @@ def log_tail(disk: Folder, run_id: int) -> list[str]:
 def log_gone(run_id: int) -> NotFound:
     """Of each task the last few logs are kept."""
     return NotFound(
-        f"the log of run {run_id} is not kept", code=ErrorCode.RUN_LOG_GONE, values={"run": run_id}
+        f"there is no log of run {run_id}", code=ErrorCode.RUN_LOG_GONE, values={"run": run_id}
     )
 
 

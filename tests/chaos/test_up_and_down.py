@@ -151,7 +151,12 @@ def left_of(platform: Platform) -> dict[str, list[Any]]:
             for name in (server_user(settings), git_user(settings))
             if f"{name}:" in Path("/etc/passwd").read_text()
         ],
-        "groups": list(Path("/sys/fs/cgroup").glob(f"*/{settings.platform}-builds*")),
+        # Of version 1 by controller, of version 2 at the top.
+        "groups": [
+            group
+            for pattern in ("*/{}-builds", "{}-builds")
+            for group in Path("/sys/fs/cgroup").glob(pattern.format(settings.platform))
+        ],
         "home": [HOME] if HOME.exists() else [],
     }
     return found | beside

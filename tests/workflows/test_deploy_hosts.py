@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from typing import TypeVar
 
 import pytest
 import pytest_asyncio
@@ -24,30 +25,32 @@ from workflows import commands, ids, policies
 SECOND = timedelta(seconds=1)
 
 
-@pytest_asyncio.fixture
-async def runtime(client: Client) -> AsyncIterator[HostOfApps]:
-    """The runtime host of a world, which says how it is when it has come back."""
-    world = World(client)
-    host = HostOfApps(world=world)
+H = TypeVar("H", HostOfApps, HostOfBuilds)
+
+
+@asynccontextmanager
+async def hosted(host: H, world: World) -> AsyncIterator[H]:
+    """A host of a world, which says how it is when it has come back."""
     async with AsyncExitStack() as stack:
         for worker in world.workers(WORKFLOWS, host.of_itself()):
             await stack.enter_async_context(worker)
         yield host
         host.shutting_down = True
         world.hangs.clear()
+
+
+@pytest_asyncio.fixture
+async def runtime(client: Client) -> AsyncIterator[HostOfApps]:
+    world = World(client)
+    async with hosted(HostOfApps(world=world), world) as host:
+        yield host
 
 
 @pytest_asyncio.fixture
 async def runner(client: Client) -> AsyncIterator[HostOfBuilds]:
-    """The runner of a world, which says what it has."""
     world = World(client)
-    host = HostOfBuilds(world=world)
-    async with AsyncExitStack() as stack:
-        for worker in world.workers(WORKFLOWS, host.of_itself()):
-            await stack.enter_async_context(worker)
+    async with hosted(HostOfBuilds(world=world), world) as host:
         yield host
-        host.shutting_down = True
-        world.hangs.clear()
 
 
 @pytest.fixture

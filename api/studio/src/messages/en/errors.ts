@@ -131,7 +131,7 @@ const messages: Record<ErrorCode, string> = {
   run_no_step: "This app has no such step. Run its dev server.",
   run_beside: "{task} of app {app} is running. Stop it first.",
   nothing_ran: "Nothing has run yet. Start something first.",
-  run_log_gone: "The log of run {run} is not kept any more: of each task the last five are.",
+  run_log_gone: "There is no log of run {run}. Of each task the last five are kept.",
   code_needs_name: "VS Code needs a name of its own, which this installation has not. An administrator can set STUDIO_ROUTING=names and a wildcard name in the DNS.",
   code_memory: "VS Code takes more memory than a workspace has ({size} MB). An administrator can set STUDIO_WORKSPACE_MEMORY_MB={least}.",
   code_not_there: "This workspace was opened before VS Code was installed. Close the workspace and open it again.",

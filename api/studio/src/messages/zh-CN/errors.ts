@@ -130,7 +130,7 @@ const messages: Record<ErrorCode, string> = {
   run_no_step: "此应用不需要这一步，请直接运行开发服务器。",
   run_beside: "应用 {app} 的 {task} 正在运行，请先停止。",
   nothing_ran: "还没有运行过任何内容，请先启动。",
-  run_log_gone: "第 {run} 次运行的日志已不再保留：每种任务只保留最近五份。",
+  run_log_gone: "没有第 {run} 次运行的日志：每种任务只保留最近五份。",
   code_needs_name: "VS Code 需要单独的域名，而此平台没有。管理员可以设置 STUDIO_ROUTING=names，并在 DNS 中添加通配符域名。",
   code_memory: "工作区的内存（{size} MB）不足以运行 VS Code。管理员可以设置 STUDIO_WORKSPACE_MEMORY_MB={least}。",
   code_not_there: "此工作区在安装 VS Code 之前就已打开。请关闭工作区后重新打开。",
