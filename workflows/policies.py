@@ -95,15 +95,19 @@ ON_RUNNER = Policy(
 )
 """Clone, build and push on the runner that is held."""
 
-ON_RUNTIME = Policy(
-    timedelta(seconds=60), schedule_to_close=timedelta(minutes=4), heartbeat=HEARTBEAT
-)
+RESTART = timedelta(minutes=4)
+"""A host that is gone is waited for this long: it may be restarting."""
+
+ON_RUNTIME = Policy(timedelta(seconds=60), schedule_to_close=RESTART, heartbeat=HEARTBEAT)
 """Containers, health and routes on the app's node."""
 
 WATCHED = Policy(
-    timedelta(minutes=15), schedule_to_close=timedelta(minutes=20), heartbeat=HEARTBEAT
+    timedelta(minutes=15),
+    schedule_to_close=timedelta(minutes=20),
+    schedule_to_start=RESTART,
+    heartbeat=HEARTBEAT,
 )
-"""Waits for a container as long as the app's own health setting lets it."""
+"""Waits for a container as long as the app's own health setting lets it, but not for its host."""
 
 UNDO = Policy(timedelta(seconds=20), schedule_to_close=timedelta(seconds=60), heartbeat=HEARTBEAT)
 """An undo on a host that is gone gives up after 60 s and is owed to that node."""

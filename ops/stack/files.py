@@ -6,12 +6,13 @@ import json
 import os
 import pwd
 import shutil
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ops.settings import DEFAULT_HOME, Settings, read_secret
-from ops.stack import programs, workspace_files
+from ops.stack import build_step, programs, workspace_files
 from ops.stack.network import build_cgroup, default_mtu
 from ops.stack.nginx import write_nginx
 from ops.stack.render import render, write
@@ -178,6 +179,7 @@ def write_configs(settings: Settings, gitea_assets: Path | None, npm_registry: s
     write(etc / "alerts.yml", render("alerts.yml", disk_floor=settings.disk_floor_mb * 2**20))
     write(etc / "docker.json", _json(runtime_engine_config(settings, default_mtu())))
     write(etc / "build-engine.json", _json(build_engine_config(settings, default_mtu())))
+    write(programs.build_path(settings) / "runc", build_runc(settings), mode=0o755)
 
 
 def _gitea(settings: Settings, assets: Path | None) -> None:
@@ -239,6 +241,18 @@ def build_engine_config(settings: Settings, mtu: int) -> dict[str, Any]:
         "mtu": mtu,
         "log-level": "warn",
     }
+
+
+def build_runc(settings: Settings) -> str:
+    """The program that starts each step of a build, under limits of its own."""
+    return render(
+        "build-runc",
+        path=programs.SYSTEM_PATH,
+        pids=min(settings.build_step_pids, settings.build_pids),
+        memory=min(settings.build_step_memory_mb, settings.build_memory_mb) * 1024 * 1024,
+        python=sys.executable,
+        program=build_step.__file__,
+    )
 
 
 def scrape_jobs(settings: Settings) -> list[dict[str, Any]]:

@@ -20,6 +20,8 @@ POSTGRES_USER = "postgres"
 #: Go's collector runs twice as often: for servers that hold much and have little to do.
 SPARING = {"GOGC": "50"}
 
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 POSTGRES_BIN = Path("/usr/lib/postgresql/15/bin")
 
 
@@ -215,6 +217,11 @@ def docker_engine(settings: Settings) -> Program:
     )
 
 
+def build_path(settings: Settings) -> Path:
+    """Where the build engine looks for programs first."""
+    return settings.etc / "build-path"
+
+
 def build_engine(settings: Settings) -> Program:
     config = settings.etc / "build-engine.json"
     return Program(
@@ -227,7 +234,8 @@ def build_engine(settings: Settings) -> Program:
             "--config-file",
             str(config),
         ),
-        environment=SPARING,
+        # Its own runc first: see ops/stack/build_step.py.
+        environment={**SPARING, "PATH": f"{build_path(settings)}:{SYSTEM_PATH}"},
         stop_seconds=30,
         fingerprint=file_fingerprint(config),
     )

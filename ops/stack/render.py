@@ -111,6 +111,11 @@ def _supervisor(text: str) -> Rendered:
     return Rendered(text.replace("%", "%%"))
 
 
+def shell(value: object) -> Rendered:
+    """One word of a POSIX shell."""
+    return Rendered(shlex.quote(_checked(value)))
+
+
 def systemd_command(args: Sequence[object]) -> Rendered:
     """``ExecStart=``: each argument in quotes, of which systemd expands nothing."""
     return Rendered(" ".join(_systemd(arg).replace("$", "$$") for arg in args))
@@ -153,6 +158,7 @@ def render(template: str, **values: Any) -> str:
         pattern,
         supervisor_command,
         supervisor_environment,
+        shell,
         systemd_command,
         systemd_environment,
     ):

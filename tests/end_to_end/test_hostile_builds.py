@@ -91,17 +91,26 @@ async def test_a_build_that_takes_all_memory_is_ended(
 async def test_a_build_that_forks_without_end_is_held_and_cancelled(
     user: User, stranger: User, platform: Platform
 ) -> None:
+    """It has its own share of processes: what others build and serve meanwhile is unharmed."""
     theirs = await stranger.app(apps.hello("unharmed"))
     assert (await theirs.deployed())["status"] == "SUCCEEDED"
     bomb = "RUN perl -e 'while (1) { my $child = fork; sleep 600 if defined $child && !$child }'\n"
     app = await user.app({"Dockerfile": BASE + bomb})
+    share = platform.settings.build_step_pids
     async with busy_clients(theirs, 2) as traffic:
         deployment_id = await app.deploy()
 
         async def full() -> bool:
-            return build_processes(platform) >= platform.settings.build_pids - 8
+            return build_processes(platform) >= share - 8
 
         await until(full, 60, "the build has all processes that it may have")
+        steps = "RUN node -e 'console.log(6 * 7)'\nCMD [\"node\", \"-e\", \"\"]\n"
+        await theirs.push({"Dockerfile": f"{BASE}COPY . .\n{steps}"})
+        beside = await theirs.deployed()
+        assert beside["error"]["stage"] in {"start", "health"}, beside
+        assert "42" in await theirs.log(beside["id"])
+        assert share - 8 <= build_processes(platform) <= share + 8
+
         answer = await app.api.post(f"/api/deployments/{deployment_id}/cancel")
         assert answer.status_code == 202, answer.text
         ended = await app.ended(deployment_id, seconds=5)

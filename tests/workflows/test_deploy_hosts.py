@@ -152,6 +152,33 @@ async def test_a_cancel_does_not_wait_for_a_runtime_that_is_gone(runtime: HostOf
     await eventually(lambda: not world.containers)
 
 
+@pytest.mark.usefixtures("impatient")
+async def test_a_runtime_that_is_gone_for_good_is_waited_for_only_as_long_as_a_restart(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the app's own health setting would let it be watched."""
+    short = replace(policies.WATCHED, schedule_to_start=SECOND, schedule_to_close=60 * SECOND)
+    monkeypatch.setattr(policies, "WATCHED", short)
+    world = World(client)
+    world.hangs.add("check_health")
+    async with AsyncExitStack() as stack:
+        for worker in world.workers(WORKFLOWS):
+            if worker.task_queue == RUNTIME:
+                host = worker
+            else:
+                await stack.enter_async_context(worker)
+        async with host:
+            await submit(world, 1)
+            await eventually(lambda: "check_health" in world.calls)
+        assert await ended(world, 1) is DeploymentStatus.FAILED
+    report = world.progress[1].error
+    assert report is not None
+    assert (report.stage, report.code) == (Stage.HEALTH.value, ErrorCode.HOST_TAKES_NOTHING)
+    assert [(owed.node_id, owed.what) for owed in world.owed] == [(RUNTIME, "container app-1-1")]
+    assert not world.slots
+    assert world.route is None
+
+
 async def test_a_build_whose_workflow_was_terminated_gives_back_slot_and_checkout(
     runner: HostOfBuilds,
 ) -> None:
