@@ -237,7 +237,9 @@ class _Bench:
                 measured["one nginx"].append(load(single, {}))
                 measured["preview"].append(load(both, headers))
         for name, loads in measured.items():
-            self._report.rates[name] = sorted(loads, key=lambda one: one.per_second)[len(loads) // 2]
+            self._report.rates[name] = sorted(loads, key=lambda one: one.per_second)[
+                len(loads) // 2
+            ]
         self._one.stop()
 
     def many(self, others: list[Developer]) -> None:

@@ -36,13 +36,11 @@ def _lower(given: dict[str, Any] | None, limit: int) -> dict[str, Any]:
 
 
 def bundle_of(argv: list[str]) -> Path | None:
-    """The bundle that ``runc run`` or ``runc create`` is to start; none for its other commands."""
-    if not {"run", "create"} & set(argv):
-        return None
+    """The bundle of what runc is to start (``run``, ``create``); its other commands name none."""
     for option in ("--bundle", "-b"):
         if option in argv:
             return Path(argv[argv.index(option) + 1])
-    return Path()
+    return None
 
 
 def main(argv: list[str]) -> None:
@@ -52,7 +50,7 @@ def main(argv: list[str]) -> None:
     if bundle is not None:
         config = bundle / "config.json"
         config.write_text(json.dumps(limited(json.loads(config.read_text()), **limits)))
-    os.execvp("runc", ["runc", *argv])  # noqa: S606, S607 - PATH is set by who calls this
+    os.execvp("runc", ["runc", *argv])  # noqa: S606 - PATH is set by who calls this
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ async def test_a_build_that_forks_without_end_is_held_and_cancelled(
             return build_processes(platform) >= share - 8
 
         await until(full, 60, "the build has all processes that it may have")
-        steps = "RUN node -e 'console.log(6 * 7)'\nCMD [\"node\", \"-e\", \"\"]\n"
+        steps = 'RUN node -e \'console.log(6 * 7)\'\nCMD ["node", "-e", ""]\n'
         await theirs.push({"Dockerfile": f"{BASE}COPY . .\n{steps}"})
         beside = await theirs.deployed()
         assert beside["error"]["stage"] in {"start", "health"}, beside
