@@ -58,9 +58,13 @@ def down(
     purge: Annotated[
         bool, typer.Option(help="Also remove all data, containers and images.")
     ] = False,
+    take_engine: Annotated[
+        bool,
+        typer.Option(help="Even if other platforms here use the Docker engine that this one runs."),
+    ] = False,
 ) -> None:
     """Stop what ``up`` started, and nothing else."""
-    stop(load_settings(), Steps(Console()), purge=purge)
+    stop(load_settings(), Steps(Console()), purge=purge, take_engine=take_engine)
 
 
 @app.command()

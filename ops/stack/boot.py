@@ -47,7 +47,8 @@ def unit_texts(settings: Settings) -> dict[str, str]:
             firewall_unit=firewall,
             environment=environment,
             up=[CHECKOUT / "ops" / "up"],
-            down=[CHECKOUT / "ops" / "down"],
+            # The machine itself stops: no other platform will need the engine any more.
+            down=[CHECKOUT / "ops" / "down", "--take-engine"],
         ),
     }
 

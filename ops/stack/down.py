@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+from ops.errors import PlatformError
 from ops.settings import Settings
 from ops.stack import (
     boot,
@@ -18,13 +19,19 @@ from ops.stack import (
 )
 from ops.stack.config import config_file
 from ops.stack.steps import Steps
-from ops.stack.supervisor import Supervisor
+from ops.stack.supervisor import ALIVE, Supervisor
 from ops.stack.up import lock
 
 
-def down(settings: Settings, steps: Steps, *, purge: bool = False) -> None:
+def down(
+    settings: Settings, steps: Steps, *, purge: bool = False, take_engine: bool = False
+) -> None:
+    """Raises PlatformError, and stops nothing, while other platforms use this one's Docker engine,
+    unless it is to be taken from them."""
     with lock(settings):
         supervisor = Supervisor(settings)
+        if not take_engine and supervisor.states().get("docker") in ALIVE:
+            _leave_nobody_without_engine(settings)
         engine_answers = checks.answers(settings.docker_socket)
         with steps.step("The platform's processes"):
             supervisor.stop_all(["api", "control", *(node.node_id for node in settings.nodes)])
@@ -52,6 +59,17 @@ def down(settings: Settings, steps: Steps, *, purge: bool = False) -> None:
                 files.remove_users(settings)
                 files.unlink_command(settings)
                 shutil.rmtree(settings.home)
+
+
+def _leave_nobody_without_engine(settings: Settings) -> None:
+    others = strays.others(settings)
+    if others:
+        homes = ", ".join(sorted(others))
+        raise PlatformError(
+            f"the platform in {homes} runs its apps and workspaces on this one's Docker engine",
+            hint="stop it first (STUDIO_HOME=… ops/down), or say --take-engine: what it runs is"
+            " then out of its reach until its next ops/up, which starts an engine of its own",
+        )
 
 
 def remove_data(settings: Settings) -> None:

@@ -35,6 +35,16 @@ def find(settings: Settings) -> Iterator[tuple[psutil.Process, str]]:
             yield process, stop_signal
 
 
+def others(settings: Settings) -> set[str]:
+    """Homes of other platforms that run on this machine just now."""
+    marks = {
+        _mark_of(settings, process)
+        for process in psutil.process_iter(["name"])
+        if not process.info["name"].startswith(SHIMS)
+    }
+    return {mark.rpartition(":")[0] for mark in marks - {""}} - {str(settings.home)}
+
+
 def stop(settings: Settings) -> list[str]:
     """Stops strays and forgets written process ids; returns the strays' names.
 

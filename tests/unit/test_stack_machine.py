@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from ops.errors import PlatformError
 from ops.settings import Settings
@@ -16,6 +17,7 @@ from ops.stack import accounts, base_images, checks, config, down, strays
 from ops.stack.programs import Program
 from ops.stack.secretfiles import ensure_secrets, new_signing_key, put_once
 from ops.stack.shell import attempt, clean_environment, run
+from ops.stack.steps import Steps
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -153,6 +155,25 @@ def test_strays_are_only_those_of_this_platform(tmp_path: Path) -> None:
         child.wait(5)
     finally:
         child.kill()
+
+
+def test_an_engine_that_another_platform_uses_is_not_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, other = Settings(home=tmp_path / "one"), Settings(home=tmp_path / "two")
+    monkeypatch.setattr(down.Supervisor, "states", lambda _: {"docker": "RUNNING"})
+    stopped: list[object] = []
+    monkeypatch.setattr(down.Supervisor, "stop_all", lambda _, names: stopped.append(names))
+    child = subprocess.Popen(["sleep", "60"], env={strays.MARK: strays.mark(other, "TERM")})
+    try:
+        with pytest.raises(PlatformError) as refused:
+            down.down(mine, Steps(Console(quiet=True)), purge=True)
+        assert str(other.home) in refused.value.what
+        assert "--take-engine" in refused.value.hint
+        assert not stopped
+    finally:
+        child.kill()
+        child.wait()
 
 
 @pytest.mark.parametrize("script", ["up", "down", "studio", "env.sh", "machine.sh"])
