@@ -160,7 +160,8 @@ def _on_path(settings: Settings, tool: Tool) -> Installed | None:
     if not found or Path(found).parent == settings.tools_bin:
         return None
     answer = attempt([found, *tool.version_command], timeout=20)
-    if answer.returncode == 0 and re.search(rf"\bv?{re.escape(tool.version)}\b", answer.stdout):
+    same = rf"(?<![\w.])v?{re.escape(tool.version)}(?![.+-]*\w)"
+    if answer.returncode == 0 and re.search(same, answer.stdout):
         return Installed(binary=Path(found))
     return None
 

@@ -51,3 +51,38 @@ def test_two_that_want_the_same_install_it_once(
     assert first == second
     assert first.exists()
     assert len(installed) == 1
+
+
+@pytest.mark.parametrize(
+    ("says", "taken"),
+    [
+        ("traefik v{version} linux/amd64", True),
+        ("version {version}", True),
+        ("version {version}.1.2", False),
+        ("version {version}-rc.1", False),
+        ("version 1{version}", False),
+        ("version 0.0.1", False),
+    ],
+)
+def test_the_right_version_on_path_is_taken_instead_of_a_build(
+    says: str, taken: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = next(tool for tool in tools.TOOLS if tool.version_command)
+    elsewhere = tmp_path / "bin" / tool.binary
+    elsewhere.parent.mkdir()
+    elsewhere.write_text(f"#!/bin/sh\necho '{says.format(version=tool.version)}'\n")
+    elsewhere.chmod(0o755)
+    monkeypatch.setenv("PATH", str(elsewhere.parent))
+    settings = Settings(home=tmp_path / "home", cache=tmp_path / "cache")
+    built: list[str] = []
+
+    def build(_: Settings, tool: tools.Tool, home: Path, __: Step) -> None:
+        built.append(tool.name)
+        (home / tool.binary).parent.mkdir(parents=True, exist_ok=True)
+        (home / tool.binary).touch()
+
+    monkeypatch.setattr(tools, "_build", build)
+    installed = tools.ensure_tool(settings, tool, Step("", None, Console(quiet=True)))
+    assert (installed.binary == elsewhere) is taken
+    assert built == ([] if taken else [tool.name])
+    assert (settings.tools_bin / tool.binary).resolve() == installed.binary.resolve()
