@@ -18,6 +18,7 @@ from ops.stack.programs import Program
 from ops.stack.secretfiles import ensure_secrets, new_signing_key, put_once
 from ops.stack.shell import attempt, clean_environment, run
 from ops.stack.steps import Steps
+from ops.stack.supervisor import Supervisor
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -161,9 +162,9 @@ def test_an_engine_that_another_platform_uses_is_not_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine, other = Settings(home=tmp_path / "one"), Settings(home=tmp_path / "two")
-    monkeypatch.setattr(down.Supervisor, "states", lambda _: {"docker": "RUNNING"})
+    monkeypatch.setattr(Supervisor, "states", lambda _: {"docker": "RUNNING"})
     stopped: list[object] = []
-    monkeypatch.setattr(down.Supervisor, "stop_all", lambda _, names: stopped.append(names))
+    monkeypatch.setattr(Supervisor, "stop_all", lambda _, names: stopped.append(names))
     child = subprocess.Popen(["sleep", "60"], env={strays.MARK: strays.mark(other, "TERM")})
     try:
         with pytest.raises(PlatformError) as refused:
