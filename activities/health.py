@@ -86,15 +86,12 @@ class Health:
         are tried again by the gateway and the entry, and the release before answers them.
         """
         async with heartbeating():
+            if activity.info().attempt > 1:
+                await self._settle(given)
             wrong = await self._watch(given.check)
-            if wrong == ENDED and await self._bring_back(given.check):
-                start = {"seconds": self._settings.health_seconds}
-                await self._until_healthy(given.check.model_copy(update=start))
-                wrong = await self._watch(given.check)
             if wrong is None:
                 return
-            if given.back is not None:
-                self._routes.write(given.app_id, given.slug, given.back)
+            self._back(given)
             if wrong == ENDED:
                 raise await self._exited(given.check)
             raise Unhealthy(
@@ -104,6 +101,19 @@ class Health:
                 hint="the release before it serves again; see the app's last lines",
                 log_tail=await in_thread(self._containers.log_tail, given.check.container),
             )
+
+    async def _settle(self, given: SoakInput) -> None:
+        """The worker was gone, and so may the machine have been: the app then starts anew."""
+        start = {"seconds": self._settings.health_seconds}
+        try:
+            await self._until_healthy(given.check.model_copy(update=start))
+        except Unhealthy:
+            self._back(given)
+            raise
+
+    def _back(self, given: SoakInput) -> None:
+        if given.back is not None:
+            self._routes.write(given.app_id, given.slug, given.back)
 
     async def _watch(self, given: HealthInput) -> Wrong | Literal["ended"] | None:
         """What went wrong; None when nothing did."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, TimeoutType
+from temporalio.testing import ActivityEnvironment
 
 from activities import health, import_spec, manifest, placement
 from activities.contracts.base import DeploymentStatus, Stage
@@ -280,11 +281,11 @@ async def reasons(given: HealthInput) -> tuple[ErrorCode, ErrorCode]:
     """What it is called when it never was healthy, and when it was once."""
     checks = health.Health(SETTINGS, RunsHere(), SimpleNamespace())  # type: ignore[arg-type]
     codes = []
-    for call in (
-        checks.check_health(given.model_copy(update={"seconds": 0.1})),
-        checks.soak(SoakInput(app_id=7, slug="shop", check=given, back=None)),
+    for check, asked in (
+        (checks.check_health, given.model_copy(update={"seconds": 0.1})),
+        (checks.soak, SoakInput(app_id=7, slug="shop", check=given, back=None)),
     ):
         with pytest.raises(ApplicationError) as failure:
-            await call
+            await ActivityEnvironment().run(check, asked)
         codes.append(told(from_application_error(failure.value)))
     return codes[0], codes[1]
