@@ -280,12 +280,15 @@ async def test_an_app_that_listens_where_nobody_reaches_it() -> None:
 async def reasons(given: HealthInput) -> tuple[ErrorCode, ErrorCode]:
     """What it is called when it never was healthy, and when it was once."""
     checks = health.Health(SETTINGS, RunsHere(), SimpleNamespace())  # type: ignore[arg-type]
+    environment = ActivityEnvironment()
+    first = given.model_copy(update={"seconds": 0.1})
+    later = SoakInput(app_id=7, slug="shop", check=given, back=None)
     codes = []
-    for check, asked in (
-        (checks.check_health, given.model_copy(update={"seconds": 0.1})),
-        (checks.soak, SoakInput(app_id=7, slug="shop", check=given, back=None)),
+    for call in (
+        environment.run(checks.check_health, first),
+        environment.run(checks.soak, later),
     ):
         with pytest.raises(ApplicationError) as failure:
-            await ActivityEnvironment().run(check, asked)
+            await call
         codes.append(told(from_application_error(failure.value)))
     return codes[0], codes[1]
