@@ -1,9 +1,4 @@
-"""Fixtures of the whole suite. The platform is started when the first test asks for it.
-
-Most tests keep to a user of their own and notice nothing of others: ``ops/test`` runs these, which
-are marked ``shares``, in two processes beside each other. The rest takes parts of the platform away,
-fills what all share, or measures, and has it to itself.
-"""
+"""Fixtures of the whole suite. The platform is started when the first test asks for it."""
 
 from __future__ import annotations
 
@@ -16,6 +11,7 @@ import pytest_asyncio
 
 from tests.support.platform import Platform
 from tests.support.user import User
+from tests.tiers import is_long, shares_the_platform
 
 # Also imports Hypothesis early: when its plugin imports it at the very end of a run, Python 3.11's
 # parser fails in pytest's assertion rewriting ("AST constructor recursion depth mismatch").
@@ -23,35 +19,13 @@ hypothesis.settings.register_profile("studio", deadline=None)
 hypothesis.settings.load_profile("studio")
 
 
-SHARE = {
-    "browser": {"test_studio_recovery.py"},
-    "end_to_end": {
-        "test_app_view.py",
-        "test_build_cache.py",
-        "test_doctor.py",
-        "test_exposure.py",
-        "test_hostile_builds.py",
-        "test_image_registry.py",
-        "test_isolation.py",
-        "test_many_releases.py",
-        "test_metrics.py",
-        "test_nodes.py",
-        "test_packages.py",
-        "test_trace.py",
-        "test_workspace.py",
-        "test_workspace_isolation.py",
-        "test_workspace_runs.py",
-        "test_workspace_terminal.py",
-    },
-}
-"""Packages whose tests share the platform, and the modules in them that do not."""
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        package = item.path.relative_to(Path(__file__).parent).parts[0]
-        if package in SHARE and item.path.name not in SHARE[package]:
+        module = item.path.relative_to(Path(__file__).parent).as_posix()
+        if shares_the_platform(module):
             item.add_marker(pytest.mark.shares)
+        if is_long(module, item.name):
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ from workers.removals import Removals
 from workers.repairs import Repairs
 from workers.sweep import sweep_forever
 from workflows import ids
-from workflows.policies import GRACEFUL_SHUTDOWN, MAX_HEARTBEAT_THROTTLE
+from workflows.policies import GRACEFUL_SHUTDOWN, MAX_HEARTBEAT_THROTTLE, STICKY
 
 
 def control_activities(
@@ -115,6 +115,7 @@ async def run(settings: Settings) -> None:
         activities=control_activities(settings, database, vault, client),
         max_heartbeat_throttle_interval=MAX_HEARTBEAT_THROTTLE,
         graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
+        sticky_queue_schedule_to_start_timeout=STICKY,
         interceptors=[ObservedActivities()],
     )
     beside = [

@@ -26,6 +26,10 @@ HOLD_THROTTLE = timedelta(milliseconds=300)
 
 GRACEFUL_SHUTDOWN = timedelta(seconds=3)
 
+STICKY = timedelta(seconds=2)
+"""A workflow whose worker was killed is offered to the next one after this long: Temporal keeps what
+comes for it to the worker that has it in its cache, for ten seconds by default."""
+
 HEARTBEAT = timedelta(seconds=5)
 """Without a sign of life for this long, an activity's host counts as gone."""
 

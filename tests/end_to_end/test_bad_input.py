@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
 from tests.support import apps
 from tests.support.platform import Platform
 from tests.support.user import App, User, ok
+
+
+@pytest_asyncio.fixture(scope="module")
+async def user(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[User]:
+    """One for all: whatever is refused leaves no trace that the next would find."""
+    async with User.registered(platform.settings, tmp_path_factory.mktemp("bad")) as user:
+        yield user
 
 
 @pytest.mark.parametrize(

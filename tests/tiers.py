@@ -1,0 +1,308 @@
+"""Which tests run when. A test that is in no table runs in ``ops/test``, and has the platform to
+itself while it does.
+"""
+
+from __future__ import annotations
+
+SHARE = {
+    "browser": {"test_studio_recovery.py"},
+    "end_to_end": {
+        "test_app_view.py",
+        "test_build_cache.py",
+        "test_doctor.py",
+        "test_exposure.py",
+        "test_hostile_builds.py",
+        "test_image_registry.py",
+        "test_isolation.py",
+        "test_many_releases.py",
+        "test_metrics.py",
+        "test_nodes.py",
+        "test_packages.py",
+        "test_trace.py",
+        "test_workspace.py",
+        "test_workspace_isolation.py",
+        "test_workspace_runs.py",
+        "test_workspace_terminal.py",
+    },
+}
+"""Packages whose tests keep to a user of their own and notice nothing of others, so that two of them
+may run at once; and the modules in them that take parts of the platform away, fill what all share, or
+measure."""
+
+LONG: dict[str, set[str]] = {
+    "api/test_ownership.py": {
+        "test_a_foreign_release_cannot_be_rolled_to",
+    },
+    "browser/attacks/test_reach.py": {
+        "test_no_cookie_of_the_studio_is_planted[VS Code]",
+        "test_no_terminal_is_opened[VS Code]",
+        "test_the_api_is_not_to_be_used_with_the_visitors_credentials[VS Code]",
+        "test_the_session_is_not_to_be_read[VS Code]",
+        "test_the_studio_is_neither_framed_nor_held_by_who_opened_it[VS Code]",
+        "test_what_is_others_is_out_of_reach[VS Code]",
+    },
+    "browser/attacks/test_share_links.py": {
+        "test_a_link_is_made_copied_and_withdrawn",
+    },
+    "browser/attacks/test_texts.py": {
+        "test_in_the_studio",
+    },
+    "browser/test_account.py": {
+        "test_theme_and_language_are_remembered",
+    },
+    "browser/test_admin_view.py": {
+        "test_placements_deployments_and_workspaces",
+    },
+    "browser/test_app_page.py": {
+        "test_an_app_is_stopped_and_started",
+        "test_documents_are_added_edited_and_deleted",
+    },
+    "browser/test_deploy_panel.py": {
+        "test_what_is_new_since_the_release_before_and_what_was_taken_back",
+    },
+    "browser/test_deploy_stream.py": {
+        "test_following_a_build_through_a_lost_connection",
+    },
+    "browser/test_forms.py": {
+        "test_of_the_account_and_of_apps",
+    },
+    "browser/test_live_pages_look.py": {
+        "test_each_page",
+    },
+    "browser/test_new_app_sources.py": {
+        "test_from_a_git_repository",
+        "test_from_a_zip",
+    },
+    "browser/test_pages.py": {
+        "test_pages_of_a_person",
+        "test_pages_of_an_administrator",
+    },
+    "browser/test_publish.py": {
+        "test_a_build_is_cancelled_leaves_nothing_and_is_tried_again",
+        "test_a_failure_is_explained_and_a_rollback_is_one_click",
+        "test_from_a_template_to_the_public_address",
+        "test_variables_are_kept_masked_and_shown_on_demand",
+    },
+    "browser/test_publish_keys.py": {
+        "test_deploy_and_roll_back",
+        "test_run_and_look_at_it",
+    },
+    "browser/test_refused_inputs.py": {
+        "test_in_the_studio",
+    },
+    "browser/test_studio_files.py": {
+        "test_a_file_is_dragged_into_a_new_folder_which_is_deleted",
+        "test_files_are_uploaded_and_downloaded",
+    },
+    "browser/test_studio_git.py": {
+        "test_a_change_is_looked_at_and_one_is_discarded",
+        "test_an_earlier_commit_comes_back_as_a_new_one",
+    },
+    "browser/test_studio_keys.py": {
+        "test_a_file_is_written_committed_and_pushed_without_a_click",
+        "test_a_terminal_is_a_real_one_and_comes_back",
+    },
+    "browser/test_studio_look.py": {
+        "test_each_panel[light-en-US-1280]",
+    },
+    "browser/test_studio_preview.py": {
+        "test_it_is_stopped_and_run_again",
+    },
+    "browser/test_studio_recovery.py": {
+        "test_streams_shells_and_texts_outlive_the_api",
+    },
+    "browser/test_studio_writing.py": {
+        "test_names_and_words_of_any_kind",
+        "test_two_tabs_write_one_file",
+        "test_what_was_not_saved_is_offered_again",
+    },
+    "browser/test_terminals.py": {
+        "test_a_reload_comes_back_to_the_shell_and_a_closed_tab_ends_it",
+    },
+    "browser/test_vscode.py": {
+        "test_it_ends_when_nobody_uses_it_and_comes_back_when_somebody_does",
+        "test_it_ends_with_the_session_that_opened_it",
+        "test_its_owner_works_in_it",
+    },
+    "chaos/test_kills.py": {
+        "test_a_kill_in_the_middle",
+    },
+    "chaos/test_power_cut.py": {
+        "test_a_power_cut_in_the_middle",
+    },
+    "chaos/test_up_and_down.py": {
+        "test_up_may_be_killed_at_any_point_and_down_leaves_nothing",
+    },
+    "chaos/test_workspace_kills.py": {
+        "test_a_push_arrives_and_the_dev_server_goes_on[temporal]",
+        "test_a_start_is_carried_through[control]",
+        "test_a_start_is_carried_through[workspace-87]",
+        "test_an_install_ends_as_it_would_have[control]",
+        "test_an_install_ends_as_it_would_have[workspace-87]",
+        "test_an_opening_is_carried_through[control]",
+        "test_an_opening_is_carried_through[workspace-87]",
+    },
+    "end_to_end/test_app_view.py": {
+        "test_a_database_that_is_away_is_no_fault_of_the_question",
+        "test_the_figures_of_an_app_over_time",
+        "test_what_changed_since_the_live_commit",
+    },
+    "end_to_end/test_bad_input.py": {
+        "test_a_symlink_out_of_the_tree_leads_nowhere",
+        "test_an_image_as_large_as_a_disk_is_refused",
+        "test_cancel_of_an_ended_deployment_is_a_409",
+        "test_environment_is_encrypted_masked_and_given_to_the_app",
+        "test_from_another_users_image_is_refused",
+        "test_two_deployments_at_the_same_instant_are_one",
+    },
+    "end_to_end/test_build_cache.py": {
+        "test_the_cache_is_kept_below_its_setting",
+    },
+    "end_to_end/test_cli_publish.py": {
+        "test_a_log_is_followed_over_releases_until_ctrl_c_or_a_stop",
+        "test_a_variable_that_was_missing_is_set_and_the_deployment_retried",
+        "test_only_a_release_that_is_live_is_a_success",
+        "test_what_ctrl_c_leaves_goes_live_and_can_be_rolled_back",
+        "test_what_runs_is_cancelled_by_the_name_of_its_app",
+    },
+    "end_to_end/test_cli_sign_in.py": {
+        "test_what_is_not_there_is_named",
+    },
+    "end_to_end/test_deletion_meanwhile.py": {
+        "test_an_app_deleted_in_the_middle_of_its_deployment",
+    },
+    "end_to_end/test_deletions.py": {
+        "test_what_belongs_to_no_record_is_removed_from_a_workspace_node",
+    },
+    "end_to_end/test_doctor.py": {
+        "test_the_command_line_sees_what_the_studio_cannot",
+        "test_the_red_hops_are_those_that_are_stopped[servers beside the way]",
+    },
+    "end_to_end/test_entry.py": {
+        "test_a_body_that_fills_the_memory_is_refused_before_it_is_read",
+    },
+    "end_to_end/test_hostile_builds.py": {
+        "test_a_build_that_prints_200_mb_fills_no_log",
+        "test_a_file_of_300_mb_is_refused",
+        "test_what_an_app_prints_carries_no_control_sequences",
+    },
+    "end_to_end/test_image_registry.py": {
+        "test_layers_of_a_deleted_app_are_collected",
+    },
+    "end_to_end/test_imports.py": {
+        "test_a_public_repository_becomes_an_app",
+        "test_a_public_repository_by_command_line",
+        "test_what_cannot_be_imported_says_why_and_may_be_tried_again",
+    },
+    "end_to_end/test_isolation.py": {
+        "test_an_app_that_fills_the_disk_starts_anew_without_what_it_wrote",
+    },
+    "end_to_end/test_logs.py": {
+        "test_a_deployment_can_be_followed_by_its_id",
+    },
+    "end_to_end/test_many_releases.py": {
+        "test_somebody_elses_release_cannot_be_made_live",
+    },
+    "end_to_end/test_metrics.py": {
+        "test_a_held_build_slot_shows",
+        "test_a_node_that_is_stopped_is_not_up",
+        "test_deployments_and_their_stages_are_counted",
+    },
+    "end_to_end/test_nodes.py": {
+        "test_a_host_that_is_gone_is_down_within_20_s_and_up_within_5_of_its_return",
+        "test_a_killed_worker_that_is_back_at_once_is_never_down",
+        "test_a_missing_container_and_a_lost_route_are_repaired",
+        "test_a_node_whose_workflow_was_terminated_is_known_again",
+        "test_a_row_that_nobody_heard_of_is_taken_up",
+        "test_a_terminated_deployment_is_cleaned_up",
+        "test_what_belongs_to_nothing_is_removed",
+    },
+    "end_to_end/test_packages.py": {
+        "test_the_development_database_is_inside_and_kept",
+        "test_the_second_install_asks_nobody_outside",
+    },
+    "end_to_end/test_publish.py": {
+        "test_a_bad_release_never_harms_the_old_one[wrong port]",
+        "test_an_unchanged_tree_is_not_built_again",
+    },
+    "end_to_end/test_publish_again.py": {
+        "test_a_busy_app_refuses_queues_or_lets_itself_be_superseded",
+        "test_a_retry_starts_from_the_image_that_was_pushed",
+        "test_what_is_queued_runs_when_its_turn_comes",
+    },
+    "end_to_end/test_share_links.py": {
+        "test_a_guest_sees_what_runs_until_the_link_is_withdrawn",
+    },
+    "end_to_end/test_templates.py": {
+        "test_a_template_is_developed_and_deployed_unchanged[express-api]",
+        "test_a_template_is_developed_and_deployed_unchanged[fastapi]",
+        "test_a_template_is_developed_and_deployed_unchanged[notes]",
+        "test_a_template_is_developed_and_deployed_unchanged[vite-react]",
+        "test_a_template_is_developed_and_deployed_unchanged[vite-vue]",
+        "test_notes_are_kept_apart_in_development_and_in_public",
+    },
+    "end_to_end/test_trace.py": {
+        "test_a_deployment_that_the_sweep_took_up_is_in_the_trace_of_its_request",
+        "test_a_killed_control_goes_on_in_the_same_trace",
+        "test_each_of_two_deployments_in_a_queue_has_its_own_trace",
+        "test_nobody_chooses_the_trace_of_a_request",
+        "test_one_trace_from_the_request_to_each_activity",
+        "test_what_a_node_fetches_is_in_the_trace",
+    },
+    "end_to_end/test_workspace.py": {
+        "test_a_closed_workspace_opens_when_its_owner_looks",
+        "test_a_kill_while_it_opens_and_runs",
+        "test_a_preview_ends_with_the_token_that_opened_it",
+    },
+    "end_to_end/test_workspace_cli.py": {
+        "test_an_app_that_begins_with_what_is_elsewhere",
+        "test_copy_there_and_back_and_push",
+        "test_from_nothing_to_a_preview_that_others_see",
+        "test_vs_code_at_an_address_of_its_own",
+    },
+    "end_to_end/test_workspace_files.py": {
+        "test_a_file_of_any_size_passes_through_little_memory",
+        "test_a_full_disk_says_so_and_can_be_emptied",
+    },
+    "end_to_end/test_workspace_git.py": {
+        "test_what_was_not_committed_is_saved_before_a_workspace_stops",
+    },
+    "end_to_end/test_workspace_isolation.py": {
+        "test_a_fork_bomb_ends_at_its_own_limit",
+        "test_a_full_disk_is_the_users_own_and_can_be_cleared",
+        "test_a_killed_agent_comes_back_by_itself",
+        "test_watching_files_is_nothing_that_one_can_use_up_for_all",
+    },
+    "end_to_end/test_workspace_runs.py": {
+        "test_a_worker_that_is_killed_finds_the_run_again",
+        "test_the_last_five_logs_of_each_task_are_kept",
+    },
+    "shapes/test_engine_restart.py": {
+        "test_an_open_workspace_outlives_its_engine",
+    },
+    "shapes/test_paths.py": {
+        "test_a_server_answers_below_its_path",
+        "test_a_vite_build_finds_its_assets_below_its_path",
+        "test_an_app_is_told_its_path_when_it_is_built_and_when_it_runs",
+    },
+    "shapes/test_two_nodes.py": {
+        "test_a_build_goes_on_elsewhere_when_its_runner_is_lost",
+        "test_an_app_stays_on_its_node_when_it_is_deployed_again",
+    },
+    "shapes/test_two_workspace_nodes.py": {
+        "test_a_node_that_is_down_says_so_and_its_users_come_back",
+    },
+}
+"""Tests that only ``ops/test --all`` runs, and with it CI: each takes more than five seconds, and what
+it shows is shown in part by a shorter one. A name stands for all its parameters, or has them."""
+
+
+def shares_the_platform(module: str) -> bool:
+    """``module`` is a path below ``tests``."""
+    package, _, name = module.partition("/")
+    return package in SHARE and name not in SHARE[package]
+
+
+def is_long(module: str, test: str) -> bool:
+    """``test`` is a function's name, perhaps with its parameters in brackets."""
+    return not LONG.get(module, set()).isdisjoint({test, test.partition("[")[0]})
