@@ -229,7 +229,8 @@ class Containers:
     @reports_errors
     async def remove_container(self, given: RemoveInput) -> Confirmed:
         async with heartbeating():
-            await in_thread(self._remove, given.container)
+            seconds = STOP_SECONDS if given.served else 0
+            await in_thread(self._remove, given.container, stop_seconds=seconds)
         return Confirmed(gone=[f"container {given.container}"])
 
     def _remove(self, container: str, *, stop_seconds: int = 0) -> None:

@@ -12,7 +12,12 @@ from temporalio import activity
 from activities.boundary import reports_errors
 from activities.contracts.apps import DELETE_APP_IMAGES, AppThings
 from activities.contracts.base import Confirmed
-from activities.contracts.servers import DELETE_IMAGE, DeleteImageInput
+from activities.contracts.servers import (
+    DELETE_IMAGE,
+    DELETE_UNNAMED_IMAGES,
+    DeleteImageInput,
+    UnnamedImagesInput,
+)
 from ops.db.session import Database
 from ops.db.tables import Deployment
 from ops.errors import Conflict, PlatformError
@@ -45,22 +50,34 @@ class Images:
         await self._forget(given)
         return Confirmed(gone=[f"image {given.repository}@{given.digest[:19]}"])
 
+    @activity.defn(name=DELETE_UNNAMED_IMAGES.name)
+    @reports_errors
+    async def delete_unnamed_images(self, given: UnnamedImagesInput) -> Confirmed:
+        """What a push has left that was cancelled, or lost its runner, before it was recorded."""
+        gone = []
+        async with self._repository(given.repository) as registry:
+            for digest in await registry.tagged() - await self._known(given.app_id):
+                await registry.delete(digest)
+                gone.append(f"image {given.repository}@{digest[:19]}")
+        return Confirmed(gone=gone)
+
     @activity.defn(name=DELETE_APP_IMAGES.name)
     @reports_errors
     async def delete_app_images(self, things: AppThings) -> Confirmed:
         """Everything under the app's name: what is tagged, and what the records know."""
-        known = select(Deployment.digest).where(
-            Deployment.app_id == things.app_id, col(Deployment.digest).is_not(None)
-        )
-        async with self._database.session() as session:
-            digests = {digest for digest in await session.exec(known) if digest}
+        digests = await self._known(things.app_id)
         async with self._repository(things.repository) as registry:
-            for tag in await registry.tags():
-                if (digest := await registry.digest(tag)) is not None:
-                    digests.add(digest)
-            for digest in sorted(digests):
+            for digest in sorted(digests | await registry.tagged()):
                 await registry.delete(digest)
         return Confirmed(gone=[f"images of {things.repository}"])
+
+    async def _known(self, app_id: int) -> set[str]:
+        """The digests that an app's records name."""
+        known = select(Deployment.digest).where(
+            Deployment.app_id == app_id, col(Deployment.digest).is_not(None)
+        )
+        async with self._database.session() as session:
+            return {digest for digest in await session.exec(known) if digest}
 
     async def _refuse_named(self, given: DeleteImageInput) -> None:
         naming = select(Deployment.id).where(
@@ -119,11 +136,14 @@ class _Repository:
         self._client = client
         self._url = url
 
-    async def tags(self) -> list[str]:
+    async def tagged(self) -> set[str]:
+        """The digests that have a tag."""
         answer = await self._call("GET", "/tags/list")
-        return [] if answer.status_code == 404 else list(answer.json().get("tags") or [])
+        tags = [] if answer.status_code == 404 else list(answer.json().get("tags") or [])
+        found = [await self._digest(tag) for tag in tags]
+        return {digest for digest in found if digest is not None}
 
-    async def digest(self, tag: str) -> str | None:
+    async def _digest(self, tag: str) -> str | None:
         answer = await self._call("HEAD", f"/manifests/{tag}")
         found: str | None = answer.headers.get("Docker-Content-Digest")
         return found

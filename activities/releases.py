@@ -124,12 +124,17 @@ def _ref(kind: DeploymentKind, row: Deployment, source: Deployment | None) -> st
     return next((ref for ref in known if ref), row.ref)
 
 
+KEPT_FAILURES = 2
+"""Images of so many failed deployments are kept: a retry may start from them. Each may be as large
+as an image may be, and an app may fail as often as it likes."""
+
+
 def prunable_digests(rows: Sequence[Deployment], live_id: int | None, keep: int) -> list[str]:
     """Digests of one app that no release needs, oldest last.
 
     Kept are the digests of the last ``keep`` distinct releases (the live one counts as the
-    newest), of what is under way, and of failed deployments that are newer than the oldest kept
-    release: a retry may start from them.
+    newest), of what is under way, and of the last few failed deployments that are newer than the
+    oldest kept release.
     """
     newest_first = sorted(rows, key=lambda row: row.id or 0, reverse=True)
     live = [row for row in newest_first if row.id == live_id]
@@ -143,10 +148,18 @@ def prunable_digests(rows: Sequence[Deployment], live_id: int | None, keep: int)
             break
         kept.add(row.digest)
         oldest = row.id or 0
+    failures: dict[str, None] = {}
     for row in newest_first:
-        under_way = not DeploymentStatus(row.status).ended
-        failed_lately = row.status != DeploymentStatus.SUCCEEDED and (row.id or 0) > oldest
-        if row.digest is not None and (under_way or failed_lately):
+        if row.digest is None:
+            continue
+        if not DeploymentStatus(row.status).ended:
             kept.add(row.digest)
+        elif (
+            row.status != DeploymentStatus.SUCCEEDED
+            and not row.image_gone
+            and (row.id or 0) > oldest
+        ):
+            failures[row.digest] = None
+    kept |= set(list(failures)[:KEPT_FAILURES])
     found = [row.digest for row in newest_first if row.digest and row.digest not in kept]
     return list(dict.fromkeys(found))

@@ -35,13 +35,14 @@ with workflow.unsafe.imports_passed_through():
         PushInput,
         RunnerHeld,
     )
+    from activities.contracts.servers import DELETE_UNNAMED_IMAGES, UnnamedImagesInput
     from ops.error_codes import ErrorCode
     from ops.errors import ErrorReport
     from workflows import ids
     from workflows.calls import begin, record, until_ended
     from workflows.course import Course
     from workflows.failures import RunnerLost, StageFailed
-    from workflows.policies import HOLD, MAX_RUNNER_TRIES, ON_RUNNER, UNDO, Policy
+    from workflows.policies import HOLD, MAX_RUNNER_TRIES, ON_RUNNER, PRUNE, UNDO, Policy
 
 In = TypeVar("In", bound=Frozen)
 Out = TypeVar("Out")
@@ -59,6 +60,9 @@ class Builder:
         self._used: list[str] = []
         self._discards: list[workflow.ActivityHandle[Confirmed]] = []
         self._ref: DeploymentRef | None = None
+        self._push_undone = False
+        self.recorded = False
+        """Whether a record names the image."""
 
     def held(self, held: RunnerHeld) -> None:
         """The signal of a runner whose slot is occupied for us."""
@@ -141,6 +145,7 @@ class Builder:
             runner,
             f"build {source.commit[:10]} as a {source.recipe} app",
         )
+        self._undo_of_push(plan)
         pushed = await self._stage(
             Stage.PUSH,
             PUSH,
@@ -156,6 +161,23 @@ class Builder:
             f"push {plan.repository}:{source.commit[:10]}",
         )
         return await self._pushed(plan, source, pushed.digest)
+
+    def _undo_of_push(self, plan: Plan) -> None:
+        """Once, however often it is pushed: it looks for whatever no record names."""
+        if not self._push_undone and workflow.patched("undo-of-a-push"):
+            self._push_undone = True
+            self._course.saga.on_failure("images in no record", lambda: self._unnamed_gone(plan))
+
+    async def _unnamed_gone(self, plan: Plan) -> Confirmed:
+        if self.recorded:
+            return Confirmed(gone=[])
+        return await begin(
+            DELETE_UNNAMED_IMAGES,
+            UnnamedImagesInput(app_id=plan.app_id, repository=plan.repository),
+            PRUNE,
+            queue=ids.CONTROL_QUEUE,
+            summary=f"delete what was pushed to {plan.repository} and is in no record",
+        )
 
     async def _clone(self, plan: Plan, runner: str) -> CloneResult:
         return await self._stage(
@@ -192,6 +214,7 @@ class Builder:
             ),
             f"the image is {digest[:19]}",
         )
+        self.recorded = True
         return release
 
     async def _stage(

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.contracts.base import Activity, Frozen
@@ -54,14 +55,23 @@ def _look_at(ended: asyncio.Future[Any]) -> None:
 async def record(
     activity: Activity[In, Out], given: In, summary: str, policy: Policy = RECORD
 ) -> Out:
-    """Run a short activity of the records inside the control worker (a local activity)."""
-    result: Out = await workflow.execute_local_activity(
-        activity.name,
-        given,
-        result_type=activity.returns,
-        summary=summary,
-        **policy.options,
-    )
+    """Run a short activity of the records inside the control worker (a local activity).
+
+    Raises ``asyncio.CancelledError`` when the workflow is cancelled meanwhile, as every other wait
+    does: the SDK says it with an ActivityError here.
+    """
+    try:
+        result: Out = await workflow.execute_local_activity(
+            activity.name,
+            given,
+            result_type=activity.returns,
+            summary=summary,
+            **policy.options,
+        )
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise asyncio.CancelledError from error
+        raise
     return result
 
 

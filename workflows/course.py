@@ -27,6 +27,11 @@ In = TypeVar("In", bound=Frozen)
 Out = TypeVar("Out")
 
 
+def _good(handle: asyncio.Future[Out]) -> bool:
+    """Whether it has ended well: what a runner had done before it was lost is done."""
+    return handle.done() and not handle.cancelled() and handle.exception() is None
+
+
 class Course:
     """The state that all steps of a deployment share. ``node`` is where its app is placed.
 
@@ -84,7 +89,7 @@ class Course:
             handle.cancel()
             await until_ended(handle)
         self.stop_if_cancelled()
-        if self.runner_lost():
+        if self.runner_lost() and not _good(handle):
             raise RunnerLost
         self.stop_if_beside_failed()
         return handle.result()

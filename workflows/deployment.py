@@ -48,12 +48,19 @@ with workflow.unsafe.imports_passed_through():
     from ops.errors import ErrorReport
     from workflows import ids
     from workflows.build import Builder
-    from workflows.calls import record, uninterrupted
+    from workflows.calls import begin, record, uninterrupted
     from workflows.course import Course
     from workflows.failures import DeploymentCancelled, StageFailed, report_of
     from workflows.messages import CancelRequest, DeploymentInput, DeploymentResult, RunnerHeld
-    from workflows.policies import CONTROL, ON_RUNTIME, PLACEMENT, WATCHED
-    from workflows.retire import retire
+    from workflows.policies import (
+        BACK,
+        BACK_SECONDS,
+        CONTROL,
+        ON_RUNTIME,
+        PLACEMENT,
+        WATCHED,
+    )
+    from workflows.retire import HostAway, old_images, retire
 
 
 @workflow.defn(name="Deployment")
@@ -65,6 +72,8 @@ class Deployment:
         self._given = given
         self._too_late = False
         self._live = False
+        self._switched = False
+        self._plan: Plan | None = None
         self._course = Course(given)
         self._builder = Builder(self._course)
 
@@ -72,7 +81,7 @@ class Deployment:
     async def run(self, given: DeploymentInput) -> DeploymentResult:
         self._course.timeline.open()
         try:
-            plan = await self._load_plan()
+            plan = self._plan = await self._load_plan()
             if plan.kind is DeploymentKind.STOP:
                 await self._stop(plan)
             elif plan.kind is DeploymentKind.REPAIR and plan.release is None:
@@ -111,6 +120,10 @@ class Deployment:
                 )
             )
         self._course.node = plan.node_id
+        self._no_way_back()
+        await uninterrupted(asyncio.create_task(self._stopped(plan)))
+
+    async def _stopped(self, plan: Plan) -> None:
         await self._route_to(plan, None)
         await record(
             RECORD_UNLIVE,
@@ -123,6 +136,11 @@ class Deployment:
             "the app is stopped",
         )
         await self._retire(plan, None)
+
+    def _no_way_back(self) -> None:
+        """From here on it is too late to cancel."""
+        self._course.stop_if_cancelled()
+        self._too_late = True
 
     async def _clear(self, plan: Plan) -> None:
         """Repair an app that has no live release: nothing of it may be on its node."""
@@ -167,7 +185,10 @@ class Deployment:
             self._course.saga.on_failure(
                 f"container {plan.container}",
                 lambda: self._course.undo(
-                    REMOVE_CONTAINER, RemoveInput(app_id=plan.app_id, container=plan.container)
+                    REMOVE_CONTAINER,
+                    RemoveInput(
+                        app_id=plan.app_id, container=plan.container, served=self._switched
+                    ),
                 ),
                 node_id=self._course.node,
             )
@@ -202,6 +223,12 @@ class Deployment:
 
     async def _switch(self, plan: Plan, release: Release, started: Started) -> None:
         if plan.kind is not DeploymentKind.REPAIR:
+            before = started.route
+            if before is not None and workflow.patched("back-before-the-container-goes"):
+                self._course.saga.on_failure(
+                    f"requests to {plan.container}", lambda: self._is_back(plan, release, before)
+                )
+            self._switched = True
             self._course.saga.on_failure(
                 f"route app-{plan.app_id}",
                 lambda: self._course.undo(
@@ -224,6 +251,22 @@ class Deployment:
             queue=ids.node_queue(self._course.node),
             host=self._course.node,
             summary=f"route of {plan.slug} → {target.address if target else 'nowhere'}",
+        )
+
+    async def _is_back(self, plan: Plan, release: Release, before: RouteTarget) -> None:
+        """Requests come to the release before again: the gateway takes a moment for its route."""
+        await begin(
+            VERIFY,
+            VerifyInput(
+                app_id=plan.app_id,
+                slug=plan.slug,
+                release_id=before.release_id,
+                health_path=release.health_path,
+                seconds=BACK_SECONDS,
+            ),
+            BACK,
+            queue=ids.CONTROL_QUEUE,
+            summary=f"the public URL of {plan.slug} answers from release {before.release_id} again",
         )
 
     async def _verify(self, plan: Plan, release: Release) -> None:
@@ -284,9 +327,8 @@ class Deployment:
         )
 
     async def _retire(self, plan: Plan, keep: str | None) -> None:
-        """From here on it is too late to cancel: the old release goes."""
-        self._course.stop_if_cancelled()
-        self._too_late = True
+        """The old release goes."""
+        self._no_way_back()
         self._course.timeline.removed = await uninterrupted(
             asyncio.create_task(
                 retire(
@@ -322,7 +364,20 @@ class Deployment:
 
     async def _clean_up(self) -> list[str]:
         gone = await self._course.saga.undo()
+        if self._builder.recorded and workflow.patched("images-of-failures"):
+            gone += await self._pruned()
         return gone + await self._builder.released()
+
+    async def _pruned(self) -> list[str]:
+        """An app may fail as often as it likes, and leaves no more images than one that goes well.
+
+        What cannot be deleted now is asked for again by its next deployment.
+        """
+        assert self._plan is not None
+        try:
+            return await old_images(self._plan, self._course.node)
+        except HostAway:
+            return []
 
     async def _ended(
         self, status: DeploymentStatus, error: ErrorReport | None, removed: list[str]

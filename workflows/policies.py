@@ -116,6 +116,14 @@ WATCHED = Policy(
 UNDO = Policy(timedelta(seconds=20), schedule_to_close=timedelta(seconds=60), heartbeat=HEARTBEAT)
 """An undo on a host that is gone gives up after 60 s and is owed to that node."""
 
+PRUNE = Policy(timedelta(seconds=20), schedule_to_close=timedelta(seconds=60))
+"""Images that nobody needs: given up soon, since their app's lock is held meanwhile, and asked for
+again by the next deployment."""
+
+BACK_SECONDS = 3.0
+BACK = Policy(timedelta(seconds=10), schedule_to_close=timedelta(seconds=15))
+"""How long an undo waits until requests come to the release before again."""
+
 CLEAR = Policy(timedelta(seconds=30), heartbeat=HEARTBEAT)
 """Parts of a deletion: retried until confirmed."""
 

@@ -6,11 +6,13 @@ cannot do is owed to it, and done at its next reconcile.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.contracts.base import Stage, StageStatus
+    from activities.contracts.base import Activity, Confirmed, Frozen, Stage, StageStatus
     from activities.contracts.records import TAKE_PRUNABLE, OwedUndo, Plan, PrunableInput
     from activities.contracts.runtime import PRUNE_LOCAL, RETIRE, PruneLocalInput, RetireInput
     from activities.contracts.servers import DELETE_IMAGE, DeleteImageInput
@@ -18,9 +20,15 @@ with workflow.unsafe.imports_passed_through():
     from ops.errors import ErrorReport
     from workflows import ids
     from workflows.calls import begin, record
-    from workflows.policies import CONTROL, UNDO
+    from workflows.policies import PRUNE, UNDO
     from workflows.progress import Timeline
     from workflows.saga import Owe
+
+In = TypeVar("In", bound=Frozen)
+
+
+class HostAway(Exception):
+    """The app's node does not do its part now: it is owed to it."""
 
 
 async def retire(
@@ -31,8 +39,8 @@ async def retire(
     gone: list[str] = []
     try:
         gone += await _old_containers(plan, keep, node_id)
-        gone += await _old_images(plan, node_id)
-    except ActivityError:
+        gone += await old_images(plan, node_id)
+    except HostAway:
         await owe(
             OwedUndo(
                 deployment_id=plan.deployment_id,
@@ -58,39 +66,56 @@ def _owed_to(node_id: str) -> ErrorReport:
 
 
 async def _old_containers(plan: Plan, keep: str | None, node_id: str) -> list[str]:
-    confirmed = await begin(
+    return await _on_host(
         RETIRE,
         RetireInput(app_id=plan.app_id, keep=keep),
-        UNDO,
-        queue=ids.node_queue(node_id),
-        summary=f"stop the old containers of app {plan.app_id}",
+        node_id,
+        f"stop the old containers of app {plan.app_id}",
     )
-    return confirmed.gone
 
 
-async def _old_images(plan: Plan, node_id: str) -> list[str]:
+async def old_images(plan: Plan, node_id: str) -> list[str]:
+    """Deletes images that the app needs no more; answers those that were confirmed gone.
+
+    Those that the registry does not delete now are asked for again by the app's next deployment.
+    Raises HostAway when the node does not delete its copies.
+    """
     prunable = await record(
         TAKE_PRUNABLE,
         PrunableInput(app_id=plan.app_id, keep=plan.keep_releases),
         f"images beyond the last {plan.keep_releases} releases",
     )
+    if not prunable.digests:
+        return []
     gone: list[str] = []
-    for digest in prunable.digests:
+    try:
+        for digest in prunable.digests:
+            confirmed = await begin(
+                DELETE_IMAGE,
+                DeleteImageInput(app_id=plan.app_id, repository=plan.repository, digest=digest),
+                PRUNE,
+                queue=ids.CONTROL_QUEUE,
+                summary=f"delete {plan.repository}@{digest[:19]}",
+            )
+            gone += confirmed.gone
+    except ActivityError as error:
+        workflow.logger.warning("images of app %d stay for now: %s", plan.app_id, error.cause)
+    return gone + await _on_host(
+        PRUNE_LOCAL,
+        PruneLocalInput(app_id=plan.app_id, repository=plan.repository, keep=prunable.keep),
+        node_id,
+        f"prune images on {node_id}",
+    )
+
+
+async def _on_host(
+    activity: Activity[In, Confirmed], given: In, node_id: str, summary: str
+) -> list[str]:
+    """What was confirmed gone. Raises HostAway."""
+    try:
         confirmed = await begin(
-            DELETE_IMAGE,
-            DeleteImageInput(app_id=plan.app_id, repository=plan.repository, digest=digest),
-            CONTROL,
-            queue=ids.CONTROL_QUEUE,
-            summary=f"delete {plan.repository}@{digest[:19]}",
+            activity, given, UNDO, queue=ids.node_queue(node_id), summary=summary
         )
-        gone += confirmed.gone
-    if prunable.digests:
-        pruned = await begin(
-            PRUNE_LOCAL,
-            PruneLocalInput(app_id=plan.app_id, repository=plan.repository, keep=prunable.keep),
-            UNDO,
-            queue=ids.node_queue(node_id),
-            summary=f"prune images on {node_id}",
-        )
-        gone += pruned.gone
-    return gone
+    except ActivityError as error:
+        raise HostAway from error
+    return confirmed.gone

@@ -67,10 +67,14 @@ class RouteRef(Frozen):
 
 
 class RemoveInput(Frozen):
-    """Removes one container by name; already gone is success."""
+    """Removes one container by name; already gone is success.
+
+    ``served`` says that requests came to it: it may answer those that it has.
+    """
 
     app_id: int
     container: str
+    served: bool = False
 
 
 class RetireInput(Frozen):

@@ -18,6 +18,13 @@ class DeleteImageInput(Frozen):
     digest: str
 
 
+class UnnamedImagesInput(Frozen):
+    """Deletes what was pushed to a repository and is in no record; nothing may push meanwhile."""
+
+    app_id: int
+    repository: str
+
+
 class VerifyInput(Frozen):
     """Asks the public URL until the answer is marked with ``release_id``. Raises Unhealthy."""
 
@@ -31,4 +38,5 @@ class VerifyInput(Frozen):
 ENSURE_DATABASE = Activity("ensure_database", DatabaseInput, type(None))
 DROP_DATABASE = Activity("drop_database", DatabaseInput, Confirmed)
 DELETE_IMAGE = Activity("delete_image", DeleteImageInput, Confirmed)
+DELETE_UNNAMED_IMAGES = Activity("delete_unnamed_images", UnnamedImagesInput, Confirmed)
 VERIFY = Activity("verify", VerifyInput, type(None))

@@ -139,9 +139,9 @@ async def cancel(owned: OwnedDeployment, use: Use) -> Accepted:
         raise Conflict(
             f"deployment {owned.id} has ended: {deployment.status}", code=ErrorCode.DEPLOYMENT_ENDED
         )
-    if await _retires(use, owned.id):
+    if await _no_way_back(use, owned.id, DeploymentKind(deployment.kind)):
         raise Conflict(
-            "it is too late: the new release is live and the old one is being removed",
+            "it is too late: what served before is being removed",
             code=ErrorCode.TOO_LATE,
             hint="roll back instead",
         )
@@ -152,9 +152,11 @@ async def cancel(owned: OwnedDeployment, use: Use) -> Accepted:
     return Accepted(id=owned.id)
 
 
-async def _retires(use: Services, deployment_id: int) -> bool:
+async def _no_way_back(use: Services, deployment_id: int, kind: DeploymentKind) -> bool:
+    """Once the old release goes; an app that is stopped goes with its route."""
+    last = Stage.SWITCH if kind is DeploymentKind.STOP else Stage.RETIRE
     query = select(DeploymentStage.id).where(
-        DeploymentStage.deployment_id == deployment_id, DeploymentStage.name == Stage.RETIRE
+        DeploymentStage.deployment_id == deployment_id, DeploymentStage.name == last
     )
     async with use.database.session() as session:
         return (await session.exec(query)).first() is not None

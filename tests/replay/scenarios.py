@@ -47,6 +47,31 @@ async def rolled_back(world: World) -> None:
     await ended(world, 2)
 
 
+async def cancelled_in_push(world: World) -> None:
+    world.hangs.add("push")
+    await submit(world, 1)
+    await eventually(lambda: "push" in world.calls)
+    await commands.cancel(world.client, APP, 1)
+    await ended(world, 1)
+
+
+async def cancelled_in_soak_over_a_live_release(world: World) -> None:
+    await submit(world, 1)
+    await ended(world, 1)
+    world.pushed.clear()
+    world.hangs.add("soak")
+    await submit(world, 2)
+    await eventually(lambda: world.calls.count("soak") == 2)
+    await commands.cancel(world.client, APP, 2)
+    await ended(world, 2)
+
+
+async def failed_with_its_image(world: World) -> None:
+    world.fails["check_health"] = Unhealthy("it never answers")
+    await submit(world, 1)
+    await ended(world, 1)
+
+
 async def cancelled_in_build(world: World) -> None:
     world.hangs.add("build")
     await submit(world, 1)
@@ -160,6 +185,9 @@ SCENARIOS: tuple[Scenario, ...] = (
     failed_after_switch,
     rolled_back,
     cancelled_in_build,
+    cancelled_in_push,
+    cancelled_in_soak_over_a_live_release,
+    failed_with_its_image,
     cancelled_from_the_ui,
     cancelled_while_it_waits,
     cancelled_while_no_runner_is_free,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from activities.contracts.base import DeploymentKind
 from activities.contracts.records import Plan
-from activities.releases import plan_for, prunable_digests
+from activities.releases import KEPT_FAILURES, plan_for, prunable_digests
 from ops.db.tables import App, Deployment
 from ops.errors import Conflict, NotFound
 from ops.settings import Settings
@@ -133,6 +133,14 @@ def test_images_of_failed_deployments_go_with_the_releases_of_their_time() -> No
         row(5, digest="sha256:5", status="CANCELLED"),
     ]
     assert prunable_digests(rows, live_id=4, keep=1) == ["sha256:3", "sha256:2", "sha256:1"]
+
+
+def test_an_app_that_only_fails_leaves_no_more_images_than_a_retry_needs() -> None:
+    rows = [row(n, digest=f"sha256:{n}", status="FAILED") for n in range(1, 200)]
+    rows.append(row(200, digest="sha256:200", status="RUNNING"))
+    pruned = prunable_digests(rows, live_id=None, keep=3)
+    assert len(pruned) == 199 - KEPT_FAILURES
+    assert not {"sha256:200", "sha256:199", "sha256:198"} & set(pruned)
 
 
 def test_a_digest_that_a_kept_release_shares_is_kept() -> None:

@@ -49,11 +49,15 @@ async def idle(world: World) -> None:
     await world.client.get_workflow_handle(ids.deploy_workflow(APP)).result()
 
 
+UNDONE = ["switch_route", "verify", "remove_container"]
+
+
 def no_trace(world: World, deployment_id: int) -> None:
     assert ids.app_container(APP, deployment_id) not in world.containers
     assert not world.checkouts
     assert not world.slots
     assert world.route is None or world.route.release_id != deployment_id
+    assert world.images <= world.named
 
 
 async def test_a_deployment_goes_through_all_stages(world: World) -> None:
@@ -142,13 +146,61 @@ async def test_cancel_undoes_everything(world: World, activity: str) -> None:
     assert world.progress[1].removed
 
 
-async def test_cancel_from_the_temporal_ui_takes_the_same_way(world: World) -> None:
-    world.hangs.add("check_health")
+@pytest.mark.parametrize("activity", ["check_health", "record_live"])
+async def test_cancel_from_the_temporal_ui_takes_the_same_way(world: World, activity: str) -> None:
+    """Also while the records are away, which is when operators press it."""
+    world.hangs.add(activity)
     await submit(world, 1)
-    await eventually(lambda: "check_health" in world.calls)
+    await eventually(lambda: activity in world.calls)
     await world.client.get_workflow_handle(ids.deployment_workflow(1)).cancel()
+    await eventually(lambda: world.status(1) is not DeploymentStatus.RUNNING)
+    world.hangs.clear()
     assert await ended(world, 1) is DeploymentStatus.CANCELLED
+    assert world.live is None
+    assert not world.containers
     no_trace(world, 1)
+
+
+async def test_an_undo_after_the_switch_ends_what_served_only_when_the_old_one_serves(
+    world: World,
+) -> None:
+    await submit(world, 1)
+    await ended(world, 1)
+    world.pushed.clear()
+    world.hangs.add("soak")
+    await submit(world, 2)
+    await eventually(lambda: world.calls.count("soak") == 2)
+    world.calls.clear()
+    await commands.cancel(world.client, APP, 2)
+    assert await ended(world, 2) is DeploymentStatus.CANCELLED
+    assert [name for name in world.calls if name in UNDONE] == UNDONE
+    no_trace(world, 2)
+
+
+@pytest.mark.parametrize("from_the_ui", [True, False])
+async def test_a_stop_that_began_is_carried_through(world: World, from_the_ui: bool) -> None:
+    """Half of it would be an app that the records take for live, and that does not answer."""
+    await submit(world, 1)
+    await ended(world, 1)
+    world.calls.clear()
+    world.kinds[2] = DeploymentKind.STOP
+    world.hangs.add("switch_route")
+    await submit(world, 2)
+    await eventually(lambda: "switch_route" in world.calls)
+    if from_the_ui:
+        await world.client.get_workflow_handle(ids.deployment_workflow(2)).cancel()
+    else:
+        await commands.cancel(world.client, APP, 2)
+    world.hangs.clear()
+    assert await ended(world, 2) is DeploymentStatus.SUCCEEDED
+    assert (world.live, world.route, world.containers) == (None, None, set())
+
+
+async def test_images_of_failures_are_pruned_too(world: World) -> None:
+    world.fails["check_health"] = BuildFailed("it never answers")
+    await submit(world, 1)
+    assert await ended(world, 1) is DeploymentStatus.FAILED
+    assert world.calls.count("take_prunable") == 1
 
 
 async def test_cancel_after_retire_began_is_too_late(world: World) -> None:

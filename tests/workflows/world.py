@@ -92,10 +92,12 @@ from activities.contracts.runtime import (
     SwitchInput,
 )
 from activities.contracts.servers import (
+    DELETE_UNNAMED_IMAGES,
     DROP_DATABASE,
     ENSURE_DATABASE,
     VERIFY,
     DatabaseInput,
+    UnnamedImagesInput,
     VerifyInput,
 )
 from activities.contracts.workspace import (
@@ -125,6 +127,8 @@ class World:
     progress: dict[int, Progress] = field(default_factory=dict)
     owed: list[OwedUndo] = field(default_factory=list)
     pushed: dict[str, str] = field(default_factory=dict)
+    images: set[str] = field(default_factory=set)
+    named: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
     kinds: dict[int, DeploymentKind] = field(default_factory=dict)
     fails: dict[str, StudioError] = field(default_factory=dict)
@@ -143,7 +147,8 @@ class World:
         if name in self.dies:
             await asyncio.Event().wait()
         while name in self.hangs:
-            activity.heartbeat()
+            if not activity.info().is_local:
+                activity.heartbeat()
             await asyncio.sleep(0.02)
 
     def status(self, deployment_id: int) -> DeploymentStatus:
@@ -193,12 +198,14 @@ class World:
 
     @activity.defn(name=RECORD_PUSHED.name)
     async def record_pushed(self, given: PushedInput) -> None:
+        self.named.add(given.release.digest)
         if given.build_key:
             self.pushed[given.build_key] = given.release.digest
 
     @activity.defn(name=RECORD_LIVE.name)
     async def record_live(self, given: LiveInput) -> None:
         self.live = given.deployment_id
+        await self._enter("record_live")
 
     @activity.defn(name=RECORD_UNLIVE.name)
     async def record_unlive(self, given: UnliveInput) -> None:
@@ -231,7 +238,13 @@ class World:
 
     @activity.defn(name=TAKE_PRUNABLE.name)
     async def take_prunable(self, given: PrunableInput) -> Prunable:
+        self.calls.append("take_prunable")
         return Prunable(digests=[])
+
+    @activity.defn(name=DELETE_UNNAMED_IMAGES.name)
+    async def delete_unnamed_images(self, given: UnnamedImagesInput) -> Confirmed:
+        self.images &= self.named
+        return Confirmed(gone=["image"])
 
     @activity.defn(name=OPEN_REPAIR.name)
     async def open_repair(self, given: Repair) -> DeploymentRef:
@@ -323,8 +336,10 @@ class World:
 
     @activity.defn(name=PUSH.name)
     async def push(self, given: PushInput) -> PushResult:
+        digest = f"sha256:{given.deployment_id}"
+        self.images.add(digest)
         await self._enter("push")
-        return PushResult(digest=f"sha256:{given.deployment_id}")
+        return PushResult(digest=digest)
 
     @activity.defn(name=DISCARD_BUILD.name)
     async def discard_build(self, given: DeploymentRef) -> Confirmed:
