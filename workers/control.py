@@ -68,6 +68,7 @@ def control_activities(
         mongo.ensure_database,
         mongo.drop_database,
         images.delete_image,
+        images.delete_unnamed_images,
         images.delete_app_images,
         Verify(settings).verify,
         GiteaRepositories(settings).delete_repository,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
@@ -42,3 +43,15 @@ def test_implementations_take_and_return_what_their_contract_says() -> None:
         returns = hints.pop("return")
         assert list(hints.values()) == [wanted[name].takes], name
         assert returns == wanted[name].returns, name
+
+
+def test_each_activity_is_given_to_a_worker() -> None:
+    """One that no worker knows would be retried until its workflow gives up."""
+    named = set[str]()
+    for info in pkgutil.walk_packages(workers.__path__, workers.__name__ + "."):
+        source = inspect.getsource(importlib.import_module(info.name))
+        named |= {
+            node.attr for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute)
+        }
+    missing = {f.__name__ for functions in implementations().values() for f in functions} - named
+    assert not missing
