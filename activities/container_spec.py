@@ -76,7 +76,7 @@ def safe_user(image_user: str | None) -> str:
 
 
 def free_address(subnet: IPv4Network, used: Iterable[str]) -> str:
-    """The lowest free address of a node's subnet; it stays the container's for its life.
+    """The lowest address of a node's subnet that is not in use; the container's for its life.
 
     Raises LookupError when the subnet is full.
     """

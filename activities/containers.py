@@ -159,18 +159,27 @@ class Containers:
         image_user = await in_thread(self._ensure_image, image)
         environment = await environment_task
         async with self._creating:
-            used = [seen.address or "" for seen in await in_thread(self.of_app)]
+            taken = await in_thread(self._taken)
             assert self._node.subnet is not None
             spec = app_spec(
                 self._settings,
                 self._node,
                 given,
-                address=free_address(self._node.subnet, used),
+                address=free_address(self._node.subnet, taken),
                 image_user=image_user,
                 environment=environment,
             )
             await in_thread(self._create_from, spec)
         return spec.address
+
+    def _taken(self) -> list[str]:
+        """Addresses of containers, and those that a route leads to, whether or not one is there.
+
+        A route stays when its container is lost: whoever got that address would get the visitors.
+        """
+        # Containers first: a route may be led to one of them meanwhile.
+        of_containers = [seen.address or "" for seen in self.of_app()]
+        return of_containers + [seen.target.address for seen in self._routes.all() if seen.target]
 
     def _ensure_image(self, image: str) -> str | None:
         """Pull by digest unless it is here; answers the image's user."""
