@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from psycopg import sql
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
@@ -81,3 +82,46 @@ async def test_a_dropped_database_is_gone_and_can_be_made_again(
     async with connect(settings, vault, app) as client:
         assert await client.get_default_database()["notes"].find_one() is None
     await mongo.drop_database(database_of(app))
+
+
+async def test_a_database_of_many_collections_is_dropped(
+    settings: Settings, database: Database, vault: Vault, given: Given
+) -> None:
+    """More than go at once, of every kind that makes tables of its own, and with names that hurt."""
+    mongo = Mongo(settings, database, vault)
+    app = await given.app()
+    await mongo.ensure_database(database_of(app))
+    app = await given.again(app)
+    async with connect(settings, vault, app) as client:
+        own = client.get_default_database()
+        await own.create_collection("capped", capped=True, size=4096)
+        await own['Quote"; DROP SCHEMA public; --'].insert_one({"text": "x" * 10_000})
+        for number in range(300):
+            await own.create_collection(f"notes{number}")
+        await own["notes0"].create_index("text")
+    for _ in range(2):
+        assert (await mongo.drop_database(database_of(app))).gone
+    assert await schema_is_gone(mongo, database_of(app).database)
+
+
+async def test_a_drop_that_broke_off_is_repeated(
+    settings: Settings, database: Database, vault: Vault, given: Given
+) -> None:
+    """Its schema went, and the server was not told: it remembers the database."""
+    mongo = Mongo(settings, database, vault)
+    app = await given.app()
+    name = database_of(app).database
+    await mongo.ensure_database(database_of(app))
+    async with mongo._postgres() as connection:
+        await connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))
+    for _ in range(2):
+        await mongo.drop_database(database_of(app))
+    assert await schema_is_gone(mongo, name)
+    await mongo.ensure_database(database_of(app))
+    await mongo.drop_database(database_of(app))
+
+
+async def schema_is_gone(mongo: Mongo, name: str) -> bool:
+    async with mongo._postgres() as connection:
+        found = await connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (name,))
+        return await found.fetchone() is None
