@@ -10,7 +10,6 @@ from activities.app_records import AppRecords
 from activities.boundary import reports_errors
 from activities.contracts.base import DeploymentKind, DeploymentRef
 from activities.contracts.records import (
-    FIND_BUILT,
     LOAD_PLAN,
     RECORD_LIVE,
     RECORD_OWED,
@@ -18,8 +17,6 @@ from activities.contracts.records import (
     RECORD_PUSHED,
     RECORD_UNLIVE,
     TAKE_PRUNABLE,
-    FindBuiltInput,
-    FoundImage,
     LiveInput,
     OwedUndo,
     Plan,
@@ -29,7 +26,7 @@ from activities.contracts.records import (
     PushedInput,
     UnliveInput,
 )
-from activities.releases import plan_for, prunable_digests, release_of
+from activities.releases import plan_for, prunable_digests
 from activities.rows import (
     close_stages,
     get_app,
@@ -172,24 +169,6 @@ class Records(AppRecords):
                 )
 
     # --- images --------------------------------------------------------------------------------
-
-    @activity.defn(name=FIND_BUILT.name)
-    @reports_errors
-    async def find_built(self, given: FindBuiltInput) -> FoundImage:
-        """The newest image of the app that was built from the very same."""
-        query = (
-            select(Deployment)
-            .where(
-                Deployment.app_id == given.app_id,
-                Deployment.build_key == given.build_key,
-                col(Deployment.digest).is_not(None),
-                col(Deployment.image_gone).is_(False),
-            )
-            .order_by(col(Deployment.id).desc())
-            .limit(1)
-        )
-        async with self._database.session() as session:
-            return FoundImage(release=release_of((await session.exec(query)).first()))
 
     @activity.defn(name=TAKE_PRUNABLE.name)
     @reports_errors

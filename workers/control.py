@@ -9,8 +9,8 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from activities.built import BuiltImages
 from activities.gitea_repos import GiteaRepositories
-from activities.images import Images
 from activities.import_records import ImportRecords
 from activities.mongo import Mongo
 from activities.nodes_control import NodeRecords
@@ -45,7 +45,7 @@ def control_activities(
     records = Records(database, settings)
     nodes = NodeRecords(database, settings)
     mongo = Mongo(settings, database, vault)
-    images = Images(settings, database)
+    images = BuiltImages(settings, database)
     workspaces = WorkspaceRecords(database, settings, vault)
     users = UserRecords(database, settings)
     imports = ImportRecords(database)
@@ -57,7 +57,6 @@ def control_activities(
         records.record_live,
         records.record_unlive,
         records.record_owed,
-        records.find_built,
         records.take_prunable,
         records.load_app,
         records.delete_app_records,
@@ -67,6 +66,7 @@ def control_activities(
         nodes.reconcile,
         mongo.ensure_database,
         mongo.drop_database,
+        images.find_built,
         images.delete_image,
         images.delete_unnamed_images,
         images.delete_app_images,

@@ -12,7 +12,7 @@ import contextlib
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlmodel import col, select
+from sqlmodel import col, or_, select
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -29,6 +29,7 @@ from ops.errors import ErrorReport, StudioError
 from ops.settings import Settings
 from workers.imports import take_up_imports
 from workflows import commands, ids, workspace_commands
+from workflows.failures import displaced_by
 from workflows.messages import DeleteAppInput, DeployRequest, OnBusy
 
 GRACE = timedelta(seconds=5)
@@ -174,13 +175,58 @@ class Sweep:
             await self._give_up(row, state)
 
     async def _ask_again(self, row: Deployment) -> None:
-        """Nobody has heard of it: ask, as its writer would have."""
+        """Nobody has heard of it: ask, as its writer would have, if nothing was asked for since."""
         assert row.id is not None
         queue = await commands.queue(self._client, row.app_id)
         if row.id in (queue.running, *queue.waiting):
             return
+        later = await self._asked_later(row)
+        if later is not None:
+            await self._displace(row.id, later)
+            return
         log.info("sweep.ask_again", deployment_id=row.id, app_id=row.app_id)
         await self._submit(row)
+
+    async def _asked_later(self, row: Deployment) -> int | None:
+        """The newest deployment that somebody asked for after this one, however that one ended.
+
+        None for a repair, which waits its turn whatever else is asked for, and for one that has
+        begun: it had the lock, so that nothing has run after it.
+        """
+        if row.kind == DeploymentKind.REPAIR or row.status != DeploymentStatus.PENDING:
+            return None
+        # One that is being asked for just now may still be refused, and its record is gone then.
+        asked = or_(
+            col(Deployment.status) != DeploymentStatus.PENDING,
+            col(Deployment.created_at) < now() - GRACE,
+        )
+        query = (
+            select(Deployment.id)
+            .where(
+                Deployment.app_id == row.app_id,
+                col(Deployment.id) > row.id,
+                Deployment.kind != DeploymentKind.REPAIR,
+                asked,
+            )
+            .order_by(col(Deployment.id).desc())
+            .limit(1)
+        )
+        async with self._database.session() as session:
+            return (await session.exec(query)).first()
+
+    async def _displace(self, deployment_id: int, later: int) -> None:
+        """It never began, and would undo what was asked for since: it ends CANCELLED."""
+        log.info("sweep.displaced", deployment_id=deployment_id, by=later)
+        await self._records.record_progress(
+            Progress(
+                deployment_id=deployment_id,
+                version=1,
+                status=DeploymentStatus.CANCELLED,
+                stages=[],
+                error=displaced_by(later),
+                ended_at=datetime.now(UTC),
+            )
+        )
 
     async def _submit(self, row: Deployment) -> None:
         assert row.id is not None

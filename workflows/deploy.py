@@ -1,6 +1,7 @@
 """``deploy-{appId}``: the lock and the queue of one app.
 
-Whatever changes an app's containers is asked of it and runs as its child, one at a time. The lock
+Whatever changes an app's containers is asked of it and runs as its child, one at a time; of what
+waits, the newest is carried out, also where an older one is asked for after it. The lock
 is the workflow's id: it cannot leak, since it is held only while a child runs, and a child that an
 operator terminated is noticed and followed by a repair.
 """
@@ -25,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.calls import record
     from workflows.delete_app import DeleteApp
     from workflows.deployment import Deployment
+    from workflows.failures import displaced_by
     from workflows.messages import (
         CancelRequest,
         DeleteAccepted,
@@ -163,17 +165,18 @@ class Deploy:
         if request.repair:
             self._waiting.append(request)
             return self._accepted(request)
+        newer = self._newer_than(request)
+        # An older request that an earlier version of this took is carried out as it was begun.
+        if newer is not None and workflow.patched("older-gives-way"):
+            await self._drop([request], displaced_by(newer))
+            return self._accepted(request)
         displaced = [waiting for waiting in self._waiting if not waiting.repair]
         self._waiting = [waiting for waiting in self._waiting if waiting.repair]
         self._waiting.append(request)
-        newer = ErrorReport(
-            what=f"a newer deployment ({request.deployment_id}) took its place",
-            code=ErrorCode.DISPLACED,
-            values={"id": request.deployment_id},
-        )
+        why = displaced_by(request.deployment_id)
         if request.on_busy is OnBusy.SUPERSEDE:
-            await self._cancel_running(why=newer)
-        await self._drop(displaced, newer)
+            await self._cancel_running(why=why)
+        await self._drop(displaced, why)
         return self._accepted(request)
 
     @submit.validator
@@ -222,9 +225,21 @@ class Deploy:
             waiting=[request.deployment_id for request in self._waiting],
         )
 
+    def _known(self) -> list[DeployRequest]:
+        """What runs, then what waits."""
+        return [*([self._running] if self._running else []), *self._waiting]
+
     def _knows(self, deployment_id: int) -> bool:
-        running = [self._running] if self._running else []
-        return any(r.deployment_id == deployment_id for r in [*running, *self._waiting])
+        return any(known.deployment_id == deployment_id for known in self._known())
+
+    def _newer_than(self, request: DeployRequest) -> int | None:
+        """The newest that was asked for after it; ids are given in the order of asking.
+
+        A request that was lost on its way comes late, by the sweep. Repairs are asked for by nobody.
+        """
+        ids_known = [known.deployment_id for known in self._known() if not known.repair]
+        newest = max(ids_known, default=request.deployment_id)
+        return newest if newest > request.deployment_id else None
 
     def _accepted(self, request: DeployRequest) -> DeployAccepted:
         return DeployAccepted(

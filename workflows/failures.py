@@ -49,6 +49,15 @@ def report_of(error: ActivityError, stage: Stage | None, host: str | None) -> Er
     )
 
 
+def displaced_by(deployment_id: int) -> ErrorReport:
+    """The report of a deployment that gives way to one that was asked for later."""
+    return ErrorReport(
+        what=f"a newer deployment ({deployment_id}) took its place",
+        code=ErrorCode.DISPLACED,
+        values={"id": deployment_id},
+    )
+
+
 def lost(stage: Stage, host: str | None) -> ErrorReport:
     """The report of a stage whose runner went away; it is tried again on another."""
     return ErrorReport(

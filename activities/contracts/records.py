@@ -123,6 +123,8 @@ class PushedInput(Frozen):
 
 
 class FindBuiltInput(Frozen):
+    """Answers only an image that the registry has, as far as it can be asked."""
+
     app_id: int
     build_key: str
 

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.service import RPCError
 
 from activities.contracts.base import DeploymentKind, DeploymentStatus
-from activities.rows import last_release
+from activities.rows import get_app, get_deployment, last_release
 from api.entry.services import Services
 from ops.db.tables import AccountDeletion, App, Deployment, User
 from ops.error_codes import ErrorCode
@@ -78,7 +78,21 @@ async def _record(use: Services, app: App, row: Deployment) -> None:
                     values={"limit": use.settings.max_live},
                     hint="stop or delete one first",
                 )
+        if row.digest is not None:
+            await _refuse_pruned(session, row)
         session.add(row)
+
+
+async def _refuse_pruned(session: AsyncSession, row: Deployment) -> None:
+    """The image that the row starts from is kept, and stays so once the row names it.
+
+    Pruning marks images under the app's lock, and spares what a row under way names: what it took
+    since the source was read is seen here, and what it takes next, it takes after this commit.
+    """
+    await get_app(session, row.app_id, lock=True)
+    source = await get_deployment(session, row.source_deployment_id)
+    if source is not None and source.image_gone:
+        raise _pruned(source)
 
 
 async def locked_owner(session: AsyncSession, user_id: int) -> User:
@@ -155,12 +169,7 @@ def _startable(row: Deployment | None, deployment_id: int) -> Deployment:
             field="deployment_id",
         )
     if row.image_gone:
-        raise Conflict(
-            f"the image of deployment {deployment_id} was pruned",
-            code=ErrorCode.IMAGE_PRUNED,
-            values={"id": deployment_id},
-            hint="deploy its commit again" if row.commit is None else f"deploy --ref {row.commit}",
-        )
+        raise _pruned(row)
     if row.status != DeploymentStatus.SUCCEEDED or row.digest is None:
         raise Conflict(
             f"deployment {deployment_id} never became a release",
@@ -168,6 +177,16 @@ def _startable(row: Deployment | None, deployment_id: int) -> Deployment:
             values={"id": deployment_id},
         )
     return row
+
+
+def _pruned(row: Deployment) -> Conflict:
+    assert row.id is not None
+    return Conflict(
+        f"the image of deployment {row.id} was pruned",
+        code=ErrorCode.IMAGE_PRUNED,
+        values={"id": row.id},
+        hint="deploy its commit again" if row.commit is None else f"deploy --ref {row.commit}",
+    )
 
 
 async def release_to_start(use: Services, app: App) -> Deployment:

@@ -13,7 +13,9 @@ import pytest_asyncio
 from sqlmodel import delete
 from temporalio.exceptions import ApplicationError
 
+from activities.built import BuiltImages
 from activities.contracts.apps import AppThings
+from activities.contracts.records import FindBuiltInput
 from activities.contracts.servers import DeleteImageInput
 from activities.images import Images
 from api.deploy_control import create_app
@@ -242,6 +244,32 @@ async def test_images_are_deleted_when_no_release_names_them(
     for _ in range(2):
         assert (await images.delete_app_images(things)).gone == [f"images of {repository}"]
     assert [registry.status(full, digest) for digest in digests] == [404, 404, 404]
+
+
+async def test_a_build_is_skipped_while_the_registry_has_its_image(
+    control: httpx.AsyncClient,
+    settings: Settings,
+    given: Given,
+    running: tuple[App, Deployment],
+) -> None:
+    """Its manifest goes behind the records' back, as by a disk that is restored from before."""
+    app, row = running
+    assert app.id is not None
+    repository = f"u{app.user_id}-app{app.id}"
+    full = f"{settings.image_namespace}/{repository}"
+    token = await build_token(control, settings, row, f"repository:{full}:pull,push")
+    digest = Registry(settings.registry, token).push(full, "v1", b"layer")
+    images = BuiltImages(settings, given.database)
+    release = await given.deployment(app, digest=digest, build_key="key", status="SUCCEEDED")
+    find = FindBuiltInput(app_id=app.id, build_key="key")
+    found = (await images.find_built(find)).release
+    assert found is not None
+    assert found.digest == digest
+    async with images._repository(repository) as registry:
+        await registry.delete(digest)
+    for _ in range(2):
+        assert (await images.find_built(find)).release is None
+        assert (await given.again(release)).image_gone
 
 
 async def test_a_node_learns_whether_it_drains(

@@ -13,7 +13,6 @@ from activities.contracts.apps import AppRef
 from activities.contracts.base import DeploymentRef, DeploymentStatus, Release, Stage, StageStatus
 from activities.contracts.nodes import Repair
 from activities.contracts.records import (
-    FindBuiltInput,
     LiveInput,
     OwedUndo,
     Progress,
@@ -181,7 +180,7 @@ async def test_a_stopped_app_starts_from_its_last_release(given: Given, records:
     assert (now.live_deployment_id, now.stopped) == (None, True)
 
 
-async def test_an_image_is_found_by_its_build_key_until_it_is_pruned(
+async def test_an_image_is_on_record_until_it_is_pruned_and_again_once_pushed(
     given: Given, records: Records
 ) -> None:
     app = await given.app()
@@ -198,13 +197,9 @@ async def test_an_image_is_found_by_its_build_key_until_it_is_pruned(
             )
         )
     await records.record_live(live(rows[4], "sha256:4"))
-    find = FindBuiltInput(app_id=app.id, build_key="key-0")
-    found = (await records.find_built(find)).release
-    assert found == release("sha256:0")
     prunable = PrunableInput(app_id=app.id, keep=3)
     for _ in range(2):
         assert (await records.take_prunable(prunable)).digests == ["sha256:1", "sha256:0"]
-    assert (await records.find_built(find)).release is None
     assert (await given.again(rows[0])).image_gone
     assert not (await given.again(rows[2])).image_gone
     assert rows[4].id is not None

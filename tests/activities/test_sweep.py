@@ -93,6 +93,24 @@ async def test_what_nobody_heard_of_is_asked_for(world: World, sweep: Sweep, giv
     assert young.id not in world.progress
 
 
+async def test_what_was_lost_does_not_overtake_what_was_asked_for_since(
+    world: World, sweep: Sweep, given: Given
+) -> None:
+    app, other = await given.app(), await given.app()
+    lost = await old(given, app, kind="rollback")
+    later = await old(given, app, status="SUCCEEDED")
+    before = await old(given, other)
+    await old(given, other, kind="repair", status="SUCCEEDED")
+    for _ in range(2):
+        await sweep.once()
+    ended: Deployment = await given.again(lost)
+    assert ended.status == "CANCELLED"
+    assert ended.error is not None
+    assert (ended.error["code"], ended.error["values"]) == ("displaced", {"id": later.id})
+    await world.client.get_workflow_handle(ids.deployment_workflow(before.id or 0)).result()
+    assert lost.id not in world.progress
+
+
 async def test_what_runs_or_waits_is_left_alone(world: World, sweep: Sweep, given: Given) -> None:
     world.hangs.add("build")
     app = await given.app()

@@ -148,6 +148,15 @@ async def superseded(world: World) -> None:
     await ended(world, 2)
 
 
+async def an_older_one_gave_way(world: World) -> None:
+    world.hangs.add("build")
+    await submit(world, 2)
+    await submit(world, 3, OnBusy.QUEUE)
+    await submit(world, 1, OnBusy.QUEUE)
+    world.hangs.clear()
+    await ended(world, 3)
+
+
 async def stopped(world: World) -> None:
     await submit(world, 1)
     await ended(world, 1)
@@ -195,11 +204,12 @@ SCENARIOS: tuple[Scenario, ...] = (
     undo_owed,
     retried_with_its_image,
     superseded,
+    an_older_one_gave_way,
     stopped,
     rolled_to_an_earlier_release,
     terminated_and_repaired,
     deleted,
 )
 
-OLDER = frozenset({"deletion_of_an_older_release"})
+OLDER = frozenset({"deletion_of_an_older_release", "an_older_one_took_over"})
 """Recorded by an earlier version and kept: what is under way when it is upgraded goes on so."""

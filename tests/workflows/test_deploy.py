@@ -266,6 +266,56 @@ async def test_only_the_newest_waits(world: World) -> None:
     assert world.live == 3
 
 
+async def displaced(world: World, deployment_id: int, by: int) -> None:
+    """It ended CANCELLED, and says for which one."""
+    await recorded(world, deployment_id)
+    assert world.status(deployment_id) is DeploymentStatus.CANCELLED
+    error = world.progress[deployment_id].error
+    assert error is not None
+    assert (error.code, error.values) == (ErrorCode.DISPLACED, {"id": by})
+
+
+@pytest.mark.parametrize("on_busy", [OnBusy.QUEUE, OnBusy.SUPERSEDE])
+async def test_an_older_one_that_comes_late_gives_way(world: World, on_busy: OnBusy) -> None:
+    world.hangs.add("build")
+    await submit(world, 2)
+    await submit(world, 1, on_busy)
+    await displaced(world, 1, by=2)
+    await submit(world, 4, OnBusy.QUEUE)
+    await submit(world, 3, on_busy)
+    await displaced(world, 3, by=4)
+    world.hangs.clear()
+    assert await ended(world, 4) is DeploymentStatus.SUCCEEDED
+    assert world.status(2) is DeploymentStatus.SUCCEEDED
+    assert world.live == 4
+
+
+async def test_nothing_gives_way_to_a_repair(world: World) -> None:
+    world.kinds[9] = DeploymentKind.REPAIR
+    world.hangs.add("retire")
+    repair = request(9, OnBusy.QUEUE).model_copy(update={"repair": True})
+    await commands.submit(world.client, request(1))
+    await eventually(lambda: "retire" in world.calls)
+    await commands.submit(world.client, repair)
+    await submit(world, 2, OnBusy.QUEUE)
+    await submit(world, 3, OnBusy.QUEUE)
+    await displaced(world, 2, by=3)
+    world.hangs.clear()
+    assert await ended(world, 3) is DeploymentStatus.SUCCEEDED
+    assert world.status(9) is DeploymentStatus.SUCCEEDED
+
+
+async def test_a_repair_gives_way_to_nothing(world: World) -> None:
+    world.kinds[1] = DeploymentKind.REPAIR
+    world.hangs.add("build")
+    await submit(world, 2)
+    repair = request(1, OnBusy.QUEUE).model_copy(update={"repair": True})
+    await commands.submit(world.client, repair)
+    world.hangs.clear()
+    assert await ended(world, 1) is DeploymentStatus.SUCCEEDED
+    assert world.status(2) is DeploymentStatus.SUCCEEDED
+
+
 async def test_supersede_cancels_what_runs(world: World) -> None:
     world.hangs.add("build")
     await submit(world, 1)
