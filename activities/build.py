@@ -40,7 +40,7 @@ from activities.threads import Stop, in_stoppable_thread
 from ops.error_codes import ErrorCode
 from ops.errors import BuildFailed, PlatformError, SourceError
 from ops.logship import LogShipper
-from ops.logtext import MAX_LINE, sanitise
+from ops.logtext import cleaned_lines
 from ops.nodeclient import BuildSecrets, NodeClient
 from ops.settings import Settings
 
@@ -147,7 +147,7 @@ class Build:
             filling = asyncio.create_task(self._end_when_disk_is_low(process.pid))
             try:
                 async with asyncio.timeout(self._settings.build_seconds):
-                    async for line in _lines(process):
+                    async for line in cleaned_lines(_output(process)):
                         tail.append(line)
                         await shipper.write(line)
                     code = await process.wait()
@@ -261,19 +261,10 @@ class Build:
         return BuildFolder.of(self._settings, self._node_id, deployment_id)
 
 
-async def _lines(process: asyncio.subprocess.Process) -> AsyncIterator[str]:
-    """The child's output, cleaned, line by line; a line without end comes in pieces."""
+async def _output(process: asyncio.subprocess.Process) -> AsyncIterator[bytes]:
     assert process.stdout is not None
-    rest = b""
     while chunk := await process.stdout.read(CHUNK):
-        *whole, rest = (rest + chunk).split(b"\n")
-        for line in whole:
-            yield sanitise(line.decode(errors="replace"))
-        if len(rest) > MAX_LINE:
-            yield sanitise(rest.decode(errors="replace"))
-            rest = b""
-    if rest:
-        yield sanitise(rest.decode(errors="replace"))
+        yield chunk
 
 
 def _write_credentials(settings: Settings, folder: BuildFolder, secrets: BuildSecrets) -> None:

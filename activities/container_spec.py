@@ -15,6 +15,9 @@ UNPRIVILEGED = "1000:1000"
 FIRST_HOST = 10
 STOP_SECONDS = 2
 
+OOM_SCORE_ADJ = 800
+"""On a host that is short of memory the kernel ends user code, not the records and workflows."""
+
 
 class Labels:
     PLATFORM = "studio.platform"
@@ -40,6 +43,7 @@ class ContainerSpec(BaseModel):
     memory_bytes: int
     nano_cpus: int
     pids: int
+    oom_score_adj: int = OOM_SCORE_ADJ
 
     def host_config(self) -> dict[str, Any]:
         """Keyword arguments of ``APIClient.create_host_config``."""
@@ -51,6 +55,7 @@ class ContainerSpec(BaseModel):
             "memswap_limit": self.memory_bytes,
             "nano_cpus": self.nano_cpus,
             "pids_limit": self.pids,
+            "oom_score_adj": self.oom_score_adj,
             "network_mode": self.network,
             "restart_policy": {"Name": "no"},
             "log_config": {"type": "json-file", "config": {"max-size": "10m", "max-file": "3"}},

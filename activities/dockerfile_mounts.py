@@ -22,6 +22,12 @@ KERNEL = ("/dev", "/proc", "/sys")
 LINES = 64
 """Of so many lines an instruction is looked at; flags that go on after them are refused."""
 
+SPACES = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+"""What Go trims. Python's own strip() takes four control characters more."""
+
 _WORD = re.compile(r"\s*(\S+)\s*(.*)", re.ASCII | re.DOTALL)
 _ONBUILD = re.compile(r"onbuild", re.IGNORECASE)
 _CONTINUED = re.compile(r"\\[ \t]*\r?$")
@@ -43,7 +49,7 @@ class _Line(NamedTuple):
 
     @classmethod
     def of(cls, line: str) -> _Line:
-        stripped = line.strip()
+        stripped = line.strip(SPACES)
         left_out = not stripped or line.startswith("#")
         text, continued = _CONTINUED.subn("", line)
         set_in = stripped.startswith("#") and not left_out
@@ -76,7 +82,7 @@ def _instructions(text: str) -> Iterator[_Instruction]:
     lines = [_Line.of(line) for line in text.split("\n")]
     for start, line in enumerate(lines):
         # What an empty line continues with is looked at as the next line's own.
-        if not line.text.strip():
+        if not line.text.strip(SPACES):
             continue
         window = lines[start : start + LINES]
         at_end = start + LINES >= len(lines)
@@ -107,7 +113,7 @@ def _joined(lines: list[_Line], *, comments_set_in: bool) -> tuple[str, bool]:
 
 
 def _split(line: str) -> tuple[str, str]:
-    match = _WORD.fullmatch(line.strip())
+    match = _WORD.fullmatch(line.strip(SPACES))
     return (match[1], match[2]) if match else ("", "")
 
 
@@ -184,7 +190,7 @@ def _check_folder(folder: str) -> None:
 
     Looked at alone it is enough: the one of a chain that comes to such a place names it.
     """
-    plain = folder.replace('"', "").replace("'", "")
+    plain = folder.strip(SPACES).replace('"', "").replace("'", "")
     if _FILLED_IN.search(plain) or _is_kernels(plain):
         _refuse_target(f"a relative target below WORKDIR {folder}")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import re
+from collections.abc import AsyncIterable, AsyncIterator
 
 MAX_LINE = 8192
 
@@ -34,6 +36,25 @@ def sanitise(line: str) -> str:
         line = line[: 2 * MAX_LINE]
     text = _ESCAPES.sub(lambda match: match["colour"] or "", line)
     return text if len(text) <= MAX_LINE else text[:MAX_LINE] + "…"
+
+
+async def cleaned_lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[str]:
+    """Foreign output line by line, each as ``sanitise`` leaves it.
+
+    A line without end comes in pieces: no more is held than ``MAX_LINE`` characters and a chunk.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    rest = ""
+    async for chunk in chunks:
+        *whole, rest = (rest + decoder.decode(chunk)).split("\n")
+        for line in whole:
+            yield sanitise(line)
+        if len(rest) > MAX_LINE:
+            yield sanitise(rest)
+            rest = ""
+    rest += decoder.decode(b"", final=True)
+    if rest:
+        yield sanitise(rest)
 
 
 def plain(line: str) -> str:

@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from api.deploy_control.auth import AnEntry
 from api.deploy_control.state import AState, State
 from ops.errors import Conflict, NodeUnavailable, NotFound
-from ops.logtext import sanitise
+from ops.logtext import cleaned_lines
 
 router = APIRouter(tags=["apps"])
 
@@ -51,8 +51,9 @@ async def logs(
 async def _clean(answer: httpx.Response, stack: AsyncExitStack) -> AsyncIterator[bytes]:
     async with stack:
         try:
-            async for line in answer.aiter_lines():
-                yield sanitise(line).encode() + b"\n"
+            # Not httpx's own lines: it holds one for as long as the app does not end it.
+            async for line in cleaned_lines(answer.aiter_bytes()):
+                yield line.encode() + b"\n"
         except httpx.TransportError:
             return
 

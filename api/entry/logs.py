@@ -16,7 +16,7 @@ from api.entry.problems import errors
 from api.entry.services import Services
 from ops.error_codes import ErrorCode
 from ops.errors import Conflict, NodeUnavailable
-from ops.logtext import sanitise
+from ops.logtext import cleaned_lines
 
 router = APIRouter(prefix="/api/apps/{app_id}", tags=["apps"])
 
@@ -74,8 +74,8 @@ async def _open(use: Services, path: str) -> httpx.Response:
 async def _events(answer: httpx.Response) -> AsyncIterator[ServerSentEvent]:
     reason = "ended"
     try:
-        async for text in answer.aiter_lines():
-            yield ServerSentEvent(data=json.dumps({"text": sanitise(text)}), event="line")
+        async for text in cleaned_lines(answer.aiter_bytes()):
+            yield ServerSentEvent(data=json.dumps({"text": text}), event="line")
     except httpx.HTTPError:
         reason = "interrupted"
     finally:

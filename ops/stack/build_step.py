@@ -17,17 +17,29 @@ from typing import Any
 PIDS = "STUDIO_STEP_PIDS"
 MEMORY = "STUDIO_STEP_MEMORY"
 
+OOM_SCORE_ADJ = 800
+"""A step has dockerd's own otherwise, which the kernel ends last on a host that is short of memory."""
+
 
 def limited(spec: dict[str, Any], *, pids: int, memory: int) -> dict[str, Any]:
     """The OCI runtime specification ``spec`` with a limit of processes and of bytes of memory.
 
-    A limit in it that is lower already stays.
+    A limit in it that is lower already stays. The kernel ends the step before the platform.
     """
     linux = spec.get("linux") or {}
     resources = linux.get("resources") or {}
     wanted = {"pids": pids, "memory": memory}
     kept = {name: _lower(resources.get(name), limit) for name, limit in wanted.items()}
-    return {**spec, "linux": {**linux, "resources": {**resources, **kept}}}
+    return {
+        **spec,
+        "process": _ended_first(spec.get("process") or {}),
+        "linux": {**linux, "resources": {**resources, **kept}},
+    }
+
+
+def _ended_first(process: dict[str, Any]) -> dict[str, Any]:
+    had = process.get("oomScoreAdj")
+    return {**process, "oomScoreAdj": OOM_SCORE_ADJ if had is None else max(had, OOM_SCORE_ADJ)}
 
 
 def _lower(given: dict[str, Any] | None, limit: int) -> dict[str, Any]:

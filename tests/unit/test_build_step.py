@@ -18,7 +18,7 @@ LIMITS = {"pids": 512, "memory": 2**31}
 def test_a_step_gets_its_limits_and_keeps_the_rest() -> None:
     spec = {"process": {"args": ["npm"]}, "linux": {"cgroupsPath": "/b/1", "resources": {"x": 1}}}
     limited = build_step.limited(spec, **LIMITS)
-    assert limited["process"] == spec["process"]
+    assert limited["process"] == {"args": ["npm"], "oomScoreAdj": 800}
     assert limited["linux"]["cgroupsPath"] == "/b/1"
     assert limited["linux"]["resources"] == {
         "x": 1,
@@ -31,6 +31,12 @@ def test_a_step_gets_its_limits_and_keeps_the_rest() -> None:
 def test_only_a_lower_limit_stays(given: int, kept: int) -> None:
     spec = {"linux": {"resources": {"pids": {"limit": given}}}}
     assert build_step.limited(spec, **LIMITS)["linux"]["resources"]["pids"] == {"limit": kept}
+
+
+@pytest.mark.parametrize(("given", "kept"), [(None, 800), (-500, 800), (0, 800), (1000, 1000)])
+def test_the_kernel_ends_a_step_before_the_platform(given: int | None, kept: int) -> None:
+    spec = {"process": {"oomScoreAdj": given}}
+    assert build_step.limited(spec, **LIMITS)["process"] == {"oomScoreAdj": kept}
 
 
 @pytest.mark.parametrize("spec", [{}, {"linux": None}, {"linux": {"resources": None}}])

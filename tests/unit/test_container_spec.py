@@ -55,6 +55,7 @@ def test_the_whole_spec() -> None:
         "memswap_limit": 512 * 1024 * 1024,
         "nano_cpus": 1_000_000_000,
         "pids_limit": 256,
+        "oom_score_adj": 800,
         "network_mode": "studio-rt1",
         "restart_policy": {"Name": "no"},
         "log_config": {"type": "json-file", "config": {"max-size": "10m", "max-file": "3"}},

@@ -118,6 +118,7 @@ def test_the_whole_container() -> None:
     assert host["tmpfs"] == {"/import": "size=500m,uid=1000,gid=1000,mode=700"}
     assert host["read_only"]
     assert host["cap_drop"] == ["ALL"]
+    assert host["oom_score_adj"] == 800
     # What a stranger names is an argument of its own, never a part of the script.
     assert "example.org" not in made.command[5]
 

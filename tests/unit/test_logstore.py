@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from ops.logship import LogShipper
 from ops.logstore import LogStore
-from ops.logtext import MAX_LINE, sanitise
+from ops.logtext import MAX_LINE, cleaned_lines, sanitise
 from ops.settings import Settings
 
 
@@ -42,6 +43,44 @@ def test_only_colours_are_kept_of_control(line: str, kept: str) -> None:
 
 def test_a_long_line_is_cut() -> None:
     assert len(sanitise("x" * 1_000_000)) == MAX_LINE + 1
+
+
+async def _given(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 1000])
+async def test_lines_come_whole_however_they_are_cut(size: int) -> None:
+    text = "one\nzwölf 三\x1b]0;t\x07\r\n\n10%\r100%\n🙂 no end".encode() + b"\xff"
+    chunks = [text[place : place + size] for place in range(0, len(text), size)]
+    lines = [line async for line in cleaned_lines(_given(chunks))]
+    assert lines == ["one", "zwölf 三", "", "100%", "🙂 no end\ufffd"]
+
+
+async def test_a_character_that_is_cut_at_the_end_is_said_to_be() -> None:
+    assert [line async for line in cleaned_lines(_given([b"a\n", "ö".encode()[:1]]))] == [
+        "a",
+        "\ufffd",
+    ]
+
+
+@pytest.mark.parametrize("character", ["x", "三", "\r"])
+async def test_a_line_without_end_is_not_held(character: str) -> None:
+    chunk = (character * 16_384).encode()[:16_384]
+    held = most = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal held, most
+        for _ in range(50 * 64):
+            held += len(chunk)
+            most = max(most, held)
+            yield chunk
+
+    async for line in cleaned_lines(endless()):
+        assert len(line) <= MAX_LINE + 1
+        held = 0
+    assert most <= 4 * MAX_LINE + len(chunk)
 
 
 async def _texts(store: LogStore, after: int = -1) -> list[str]:

@@ -60,6 +60,7 @@ def test_the_whole_container() -> None:
         "memswap_limit": 2048 * 1024 * 1024,
         "nano_cpus": 1_000_000_000,
         "pids_limit": 512,
+        "oom_score_adj": 800,
         "network_mode": "studio-ws1",
         "restart_policy": {"Name": "no"},
         "log_config": {"type": "json-file", "config": {"max-size": "10m", "max-file": "3"}},
