@@ -140,10 +140,10 @@ class _Repository:
         """The digests that have a tag."""
         answer = await self._call("GET", "/tags/list")
         tags = [] if answer.status_code == 404 else list(answer.json().get("tags") or [])
-        found = [await self._digest(tag) for tag in tags]
+        found = [await self.digest(tag) for tag in tags]
         return {digest for digest in found if digest is not None}
 
-    async def _digest(self, tag: str) -> str | None:
+    async def digest(self, tag: str) -> str | None:
         answer = await self._call("HEAD", f"/manifests/{tag}")
         found: str | None = answer.headers.get("Docker-Content-Digest")
         return found
