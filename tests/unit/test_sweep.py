@@ -86,15 +86,15 @@ async def test_of_several_that_were_lost_the_newest_is_asked_for(temporal: Nobod
 @pytest.mark.parametrize(
     "other",
     [
-        row(6, "SUCCEEDED"),
-        row(8, "SUCCEEDED", kind=DeploymentKind.REPAIR),
-        row(8, "SUCCEEDED", app_id=SHOP + 1),
-        row(8, age=1),  # it may be refused yet, and is no more then
+        {"id": 6, "status": "SUCCEEDED"},
+        {"id": 8, "status": "SUCCEEDED", "kind": DeploymentKind.REPAIR},
+        {"id": 8, "status": "SUCCEEDED", "app_id": SHOP + 1},
+        {"id": 8, "age": 0},  # it may be refused yet, and is no more then
     ],
     ids=["an older one", "a repair", "another app's", "one just being asked for"],
 )
-async def test_nothing_else_keeps_it(temporal: NobodyHeard, other: Deployment) -> None:
-    records = await swept(row(7), other)
+async def test_nothing_else_keeps_it(temporal: NobodyHeard, other: dict[str, Any]) -> None:
+    records = await swept(row(7), row(**other))
     assert temporal.asked == [7, 7]
     assert (await records.again(Deployment, 7)).status == "PENDING"
 
