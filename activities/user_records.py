@@ -18,6 +18,7 @@ from activities.contracts.users import (
 )
 from ops.db.session import Database
 from ops.db.tables import AccountDeletion, App, User, Workspace, now
+from ops.errors import Conflict
 from ops.gitea import Gitea, git_user
 from ops.settings import Settings
 
@@ -32,17 +33,22 @@ class UserRecords:
     @activity.defn(name=LOAD_USER.name)
     @reports_errors
     async def load_user(self, given: UserRef) -> UserThings:
+        """Refuses when the record that asks for it is missing. It outlives the user, so a deletion
+        that is taken up again when everything is gone finds it too.
+        """
         async with self._database.session() as session:
             apps = await session.exec(select(App.id).where(App.user_id == given.user_id))
             workspace = await session.get(Workspace, given.user_id)
             deletion = await session.get(AccountDeletion, given.user_id)
+        if deletion is None:
+            raise Conflict(f"nobody has asked for the deletion of user {given.user_id}")
         known = {node.node_id for node in self._settings.nodes}
         node = workspace.node_id if workspace is not None else None
         return UserThings(
             user_id=given.user_id,
             apps=sorted(app for app in apps if app is not None),
             workspace_node=node if node in known else None,
-            gone=list(deletion.gone) if deletion is not None else [],
+            gone=list(deletion.gone),
         )
 
     @activity.defn(name=RECORD_DELETION.name)

@@ -37,6 +37,7 @@ class DeletionProgress(Frozen):
 
 
 LOAD_USER = Activity("load_user", UserRef, UserThings)
+"""Raises Conflict when there is no record that asks for the deletion."""
 RECORD_DELETION = Activity("record_deletion", DeletionProgress, type(None))
 DELETE_USER_APP = Activity("delete_user_app", UserApp, Confirmed)
 """Asks ``deploy-{appId}`` for the deletion, and returns when nothing of the app is left."""

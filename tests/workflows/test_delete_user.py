@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
+from temporalio.client import WorkflowFailureError
+
 from activities.contracts.base import Confirmed
-from ops.errors import NodeUnavailable, PlatformError
+from ops.errors import Conflict, NodeUnavailable, PlatformError
 from tests.workflows.test_deploy import eventually
 from tests.workflows.user_world import USER, UserWorld
 from workflows import commands, ids
@@ -84,3 +87,15 @@ async def test_one_that_was_ended_by_force_goes_on_with_what_was_confirmed(
     await commands.delete_user(deletion.client, USER)
     assert set(await ended(deletion)) == ALL
     assert deletion.calls.count("delete_user_app") == 2
+
+
+async def test_one_that_nobody_asked_for_deletes_nothing(deletion: UserWorld) -> None:
+    deletion.fails["load_user"] = Conflict("nobody has asked for it")
+    await commands.delete_user(deletion.client, USER)
+    with pytest.raises(WorkflowFailureError):
+        await ended(deletion)
+    assert (deletion.calls, deletion.told.left) == ([], [])
+    # It is in nobody's way who does ask.
+    deletion.fails.clear()
+    await commands.delete_user(deletion.client, USER)
+    assert set(await ended(deletion)) == ALL

@@ -56,6 +56,8 @@ class UserWorld:
 
     @activity.defn(name=LOAD_USER.name)
     async def load_user(self, given: UserRef) -> UserThings:
+        if LOAD_USER.name in self.fails:
+            raise to_application_error(self.fails[LOAD_USER.name])
         return UserThings(
             user_id=USER,
             apps=sorted(self.apps),
