@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     docker_socket: Path = Path("/var/run/docker.sock")
     ca_bundle: Path = Path("/etc/ssl/certs/ca-certificates.crt")
     reachable_networks: str = ""
+    #: Open at once, of one app, workspace or build step: the host's table of all has room for more.
+    connections_of_one: int = Field(default=2000, ge=16)
     otlp_endpoint: str | None = None
     trace_file: Path | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -43,6 +43,10 @@ PRIVATE = (
 
 ESTABLISHED = "-m conntrack --ctstate ESTABLISHED,RELATED"
 
+#: All build steps of the machine come from the build engine's one address: together they may have as
+#: many connections as this many containers.
+BUILDS_AT_ONCE = 4
+
 
 class Topology(BaseModel):
     """All that the rules are made from."""
@@ -65,6 +69,8 @@ class Topology(BaseModel):
     host_addresses: tuple[IPv4Address, ...] = ()
     #: Private places that an installation opens to user code (a package mirror of its own).
     reachable: tuple[IPv4Network, ...] = ()
+    #: How many connections one container may have open: to this host, and to other places.
+    connections_of_one: int
 
     @property
     def input_chain(self) -> str:
@@ -114,6 +120,7 @@ def topology(settings: Settings) -> Topology:
         resolvers=resolvers(),
         host_addresses=host_addresses(),
         reachable=tuple(IPv4Network(name) for name in settings.reachable_networks.split()),
+        connections_of_one=settings.connections_of_one,
     )
 
 
@@ -164,6 +171,7 @@ def input_rules(t: Topology) -> list[str]:
         (t.build_interface, (t.registry_port, t.control_port, t.packages_port)),
     ]:
         rules.append(f"-i {interface} {ESTABLISHED} -j ACCEPT")
+        rules.append(_limit(interface, _connections(t, interface)))
         rules += [f"-i {interface} {service} --dport {port} -j ACCEPT" for port in ports]
         rules += _resolver_rules(interface, t.local_resolvers, "ACCEPT")
         rules.append(f"-i {interface} -j DROP")
@@ -202,6 +210,7 @@ def forward_rules(t: Topology) -> list[str]:
         rules.append(f"-i {interface} {ESTABLISHED} -j {verdict}")
         rules.append(f"-o {interface} {ESTABLISHED} -j {verdict}")
         rules.append(f"-o {interface} -j DROP")
+        rules.append(_limit(interface, _connections(t, interface)))
         rules += _resolver_rules(interface, t.resolvers, verdict)
         rules += [f"-i {interface} -d {network} -j {verdict}" for network in t.reachable]
         rules += [f"-i {interface} -d {network} -j DROP" for network in PRIVATE]
@@ -212,6 +221,21 @@ def forward_rules(t: Topology) -> list[str]:
 
 def nat_rules(t: Topology) -> list[str]:
     return [f"-s {t.build_subnet} ! -o {t.build_interface} -j MASQUERADE"]
+
+
+def _connections(t: Topology, interface: str) -> int:
+    """How many one address behind this interface may have open."""
+    return t.connections_of_one * (BUILDS_AT_ONCE if interface == t.build_interface else 1)
+
+
+def _limit(interface: str, connections: int) -> str:
+    """Nothing new from an address that has as many open.
+
+    Else one container could fill the host's table of connections, or a server's of open files, and
+    nobody else would get through.
+    """
+    count = f"--connlimit-above {connections} --connlimit-mask 32 --connlimit-saddr"
+    return f"-i {interface} -m conntrack --ctstate NEW -m connlimit {count} -j DROP"
 
 
 def _resolver_rules(
@@ -242,6 +266,8 @@ def build_namespace_rules(t: Topology) -> dict[str, list[str]]:
         "STUDIO-BUILD-FWD": [
             f"{ESTABLISHED} -j RETURN",
             "! -o eth0 -j DROP",
+            # Here each step has its own address still.
+            _limit("docker0", t.connections_of_one),
             packages,
             *names,
             *private,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
@@ -31,6 +33,7 @@ def topology(**changes: object) -> Topology:
         "build_subnet": IPv4Network("172.28.254.0/24"),
         "resolvers": (RESOLVER,),
         "host_addresses": (IPv4Address("192.0.2.2"),),
+        "connections_of_one": 2000,
     }
     return Topology.model_validate({**values, **changes})
 
@@ -45,8 +48,12 @@ def verdict(
     protocol: str = "tcp",
     established: bool = False,
     user: str = "",
+    connections: int = 1,
 ) -> str:
-    """What a chain says of a packet: a small reading of the options that our rules use."""
+    """What a chain says of a packet: a small reading of the options that our rules use.
+
+    ``connections`` are those of its source, with the one that it opens.
+    """
     for rule in rules:
         words = rule.split()
         matches = True
@@ -55,6 +62,8 @@ def verdict(
             option = words.pop(0)
             if option == "!":
                 negated = True
+                continue
+            if option == "--connlimit-saddr":
                 continue
             value = words.pop(0)
             if option == "-i":
@@ -70,7 +79,11 @@ def verdict(
             elif option == "--uid-owner":
                 hit = value == user
             elif option == "--ctstate":
-                hit = established
+                hit = established != (value == "NEW")
+            elif option == "--connlimit-above":
+                hit = connections > int(value)
+            elif option == "--connlimit-mask":
+                hit = value == "32"
             elif option == "-m":
                 hit = True
             elif option == "-j":
@@ -164,6 +177,36 @@ def test_user_code_reaches_public_addresses_and_the_name_server() -> None:
         assert verdict(rules, source=source, target="eth0", to=str(RESOLVER), port=80) == "DROP"
 
 
+@pytest.mark.parametrize(
+    ("source", "limit"),
+    [("studio-rt1", 2000), ("studio-rt2", 2000), ("studio-ws1", 2000), ("studio-bld", 8000)],
+)
+def test_nobody_takes_all_connections(source: str, limit: int) -> None:
+    """Of the host and of the servers that user code reaches: what is open goes on, nothing new."""
+    t = topology()
+    port = {"studio-rt": t.mongo_port, "studio-ws": t.git_port}.get(source[:-1], t.registry_port)
+    incoming, forwarded = firewall.input_rules(t), firewall.forward_rules(t)
+    service = str(t.service_address)
+    assert verdict(incoming, source=source, to=service, port=port, connections=limit) == "ACCEPT"
+    assert verdict(forwarded, source=source, target="eth0", connections=limit) != "DROP"
+    for to, number in ((PUBLIC, 443), (str(RESOLVER), 53)):
+        found = verdict(
+            forwarded, source=source, target="eth0", to=to, port=number, connections=limit + 1
+        )
+        assert found == "DROP"
+    assert verdict(incoming, source=source, to=service, port=port, connections=limit + 1) == "DROP"
+    for rules in (incoming, forwarded):
+        assert verdict(rules, source=source, established=True, connections=limit + 1) != "DROP"
+    assert verdict(forwarded, source="eth0", target="eth1", connections=10**6) == "none"
+
+
+def test_no_step_of_a_build_takes_the_connections_of_all_builds() -> None:
+    forward = firewall.build_namespace_rules(topology())["STUDIO-BUILD-FWD"]
+    for connections, found in ((2000, "none"), (2001, "DROP")):
+        asked = verdict(forward, source="docker0", target="eth0", connections=connections)
+        assert asked == found
+
+
 def test_nobody_but_the_host_opens_connections_to_user_code() -> None:
     rules = firewall.forward_rules(topology())
     for target in ("studio-rt1", "studio-rt2", "studio-ws1", "studio-bld"):
@@ -242,6 +285,17 @@ def test_the_text_declares_each_chain_before_it_fills_it() -> None:
         elif line.startswith("-A"):
             assert line.split()[1] in declared
     assert lines.count("COMMIT") == 2
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="asks the kernel, in a namespace of its own")
+def test_the_kernel_takes_the_rules() -> None:
+    # Its user is made by ops/up.
+    t = topology(gateway_user="root")
+    inside = firewall.restore_text("filter", firewall.build_namespace_rules(t))
+    for text in (firewall.host_text(t), inside):
+        asked = ["unshare", "--net", "iptables-restore", "--test", "--noflush"]
+        done = subprocess.run(asked, input=text, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
