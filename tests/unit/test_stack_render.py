@@ -245,9 +245,13 @@ def test_the_engines_speak_plain_http_to_our_registry_only() -> None:
 
 
 @pytest.mark.skipif(shutil.which("nginx") is None, reason="no nginx here")
-@pytest.mark.parametrize("routing", ["names", "path"])
-def test_nginx_accepts_its_configuration(tmp_path: Path, routing: str) -> None:
-    settings = Settings.model_validate({"home": tmp_path, "routing": routing, "runtimes": 2})
+@pytest.mark.parametrize(
+    ("routing", "proxies"), [("names", ""), ("path", ""), ("names", "10.1.0.0/16 192.0.2.7")]
+)
+def test_nginx_accepts_its_configuration(tmp_path: Path, routing: str, proxies: str) -> None:
+    settings = Settings.model_validate(
+        {"home": tmp_path, "routing": routing, "runtimes": 2, "trusted_proxies": proxies}
+    )
     for folder in (settings.run, settings.data / "nginx", settings.etc):
         folder.mkdir(parents=True)
     text = nginx.nginx_config(settings)
@@ -260,6 +264,10 @@ def test_nginx_accepts_its_configuration(tmp_path: Path, routing: str) -> None:
     )
     assert "syntax is ok" in done.stderr, done.stderr
     assert ("apps.localhost" in text.replace("\\", "")) == (routing == "names")
+    trusted = re.findall(r"^ *set_real_ip_from (\S+);$", text, re.MULTILINE)
+    assert trusted == (["10.1.0.0/16", "192.0.2.7/32"] if proxies else [])
+    # Nobody's word is taken where no terminator is named.
+    assert ("real_ip" in text) == bool(proxies)
 
 
 @pytest.mark.skipif(shutil.which("nginx") is None, reason="no nginx here")
