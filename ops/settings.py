@@ -37,6 +37,8 @@ class Settings(BaseSettings):
 
     routing: Literal["names", "path"] = "names"
     scheme: Literal["http", "https"] = "http"
+    #: Networks of the TLS terminators before this machine: what they say of who asks is believed.
+    trusted_proxies: str = ""
     studio_host: str = "studio.localhost"
     apps_domain: str = "apps.localhost"
     workspaces_domain: str = "ws.localhost"
@@ -104,7 +106,7 @@ class Settings(BaseSettings):
             raise ValueError("must be an absolute path")
         return value
 
-    @field_validator("reachable_networks")
+    @field_validator("reachable_networks", "trusted_proxies")
     @classmethod
     def _networks(cls, value: str) -> str:
         return " ".join(str(IPv4Network(network)) for network in value.split())

@@ -71,6 +71,7 @@ def test_kept_settings_are_read_back_the_same(tmp_path: Path) -> None:
         runners=2,
         admin_email="Ada <ada@example.com> #1",
         reachable_networks="10.1.0.0/16 192.168.7.0/24",
+        trusted_proxies="192.0.2.0/28 127.0.0.1",
     )
     config.keep_settings(settings)
     again = Settings(home=tmp_path, _env_file=config.config_file(settings))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import configparser
+import hashlib
 import json
 import os
 import re
 import shlex
 import shutil
+import struct
 import subprocess
+import zlib
 from pathlib import Path
 
 import pytest
@@ -143,18 +146,60 @@ def test_two_platforms_share_no_port_and_no_path(tmp_path: Path) -> None:
     assert files.build_engine_config(other, 1400)["cgroup-parent"] == "/studiotest-builds"
 
 
-def test_a_push_may_be_as_large_as_a_checkout(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = Settings(home=tmp_path, source_mb=7)
+def git_settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> configparser.SectionProxy:
+    """What Gitea's configuration, written for this platform, tells its git."""
     monkeypatch.setattr(files, "owner", lambda _: (os.getuid(), os.getgid()))
     monkeypatch.setattr(files, "run", lambda *_, **__: "secret")
     (settings.data / "gitea" / "secrets").mkdir(parents=True)
     files._gitea(settings, None)
     written = configparser.ConfigParser(interpolation=None)
     written.read_string("[top]\n" + (settings.etc / "gitea.ini").read_text())
-    assert written["git.config"]["receive.maxInputSize"] == str(7 * 1024 * 1024)
+    return written["git.config"]
+
+
+def test_a_push_may_be_as_large_as_a_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(home=tmp_path, source_mb=7)
+    written = git_settings(settings, monkeypatch)
+    assert written["receive.maxInputSize"] == str(7 * 1024 * 1024)
     assert (settings.etc / "gitea.ini").stat().st_mode & 0o777 == 0o640
+
+
+def pack(kind: int, megabytes: int) -> bytes:
+    """A pack of one object (1: a commit, 3: a file) of this size, which is very small itself."""
+    size = megabytes * 1024 * 1024
+    head = [(kind << 4) | (size & 15)]
+    rest = size >> 4
+    while rest:
+        head[-1] |= 128
+        head.append(rest & 127)
+        rest >>= 7
+    squeeze = zlib.compressobj(1)
+    body = [squeeze.compress(bytes(1024 * 1024)) for _ in range(megabytes)]
+    text = b"PACK" + struct.pack(">II", 2, 1) + bytes(head) + b"".join(body) + squeeze.flush()
+    return text + hashlib.sha1(text).digest()
+
+
+@pytest.mark.parametrize("program", [("index-pack", "--stdin"), ("unpack-objects", "-q")])
+def test_a_small_push_takes_no_gigabytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: tuple[str, ...]
+) -> None:
+    """By the two programs that receive a push: a large file gets through, a large commit does not."""
+    settings = Settings(home=tmp_path)
+    threshold = git_settings(settings, monkeypatch)["core.bigFileThreshold"]
+    limit = programs.gitea(settings, Path("/bin/true")).environment["GIT_ALLOC_LIMIT"]
+    subprocess.run(["git", "init", "-q", "--bare", tmp_path / "git"], check=True)
+    asked = ["git", "-C", str(tmp_path / "git"), "-c", f"core.bigFileThreshold={threshold}"]
+    for kind, said in ((3, b""), (1, b"over limit")):
+        done = subprocess.run(
+            [*asked, *program],
+            input=pack(kind, 300),
+            capture_output=True,
+            check=False,
+            env={**os.environ, "GIT_ALLOC_LIMIT": limit},
+        )
+        assert (done.returncode == 0, said in done.stderr) == (kind == 3, True), done.stderr
 
 
 def test_nothing_but_the_entry_listens_on_every_address() -> None:
@@ -200,9 +245,13 @@ def test_the_engines_speak_plain_http_to_our_registry_only() -> None:
 
 
 @pytest.mark.skipif(shutil.which("nginx") is None, reason="no nginx here")
-@pytest.mark.parametrize("routing", ["names", "path"])
-def test_nginx_accepts_its_configuration(tmp_path: Path, routing: str) -> None:
-    settings = Settings.model_validate({"home": tmp_path, "routing": routing, "runtimes": 2})
+@pytest.mark.parametrize(
+    ("routing", "proxies"), [("names", ""), ("path", ""), ("names", "10.1.0.0/16 192.0.2.7")]
+)
+def test_nginx_accepts_its_configuration(tmp_path: Path, routing: str, proxies: str) -> None:
+    settings = Settings.model_validate(
+        {"home": tmp_path, "routing": routing, "runtimes": 2, "trusted_proxies": proxies}
+    )
     for folder in (settings.run, settings.data / "nginx", settings.etc):
         folder.mkdir(parents=True)
     text = nginx.nginx_config(settings)
@@ -215,6 +264,10 @@ def test_nginx_accepts_its_configuration(tmp_path: Path, routing: str) -> None:
     )
     assert "syntax is ok" in done.stderr, done.stderr
     assert ("apps.localhost" in text.replace("\\", "")) == (routing == "names")
+    trusted = re.findall(r"^ *set_real_ip_from (\S+);$", text, re.MULTILINE)
+    assert trusted == (["10.1.0.0/16", "192.0.2.7/32"] if proxies else [])
+    # Nobody's word is taken where no terminator is named.
+    assert ("real_ip" in text) == bool(proxies)
 
 
 @pytest.mark.skipif(shutil.which("nginx") is None, reason="no nginx here")
