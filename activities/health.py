@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 import httpx
@@ -86,7 +87,7 @@ class Health:
         are tried again by the gateway and the entry, and the release before answers them.
         """
         async with heartbeating():
-            if activity.info().attempt > 1:
+            if activity.info().attempt > 1 and await self._starts_anew(given.check):
                 await self._settle(given)
             wrong = await self._watch(given.check)
             if wrong is None:
@@ -102,8 +103,17 @@ class Health:
                 log_tail=await in_thread(self._containers.log_tail, given.check.container),
             )
 
+    async def _starts_anew(self, given: HealthInput) -> bool:
+        """Whether the machine was gone with the worker, and the app so has to start again."""
+        found = await in_thread(self._containers.inspect, given.container)
+        if found is None:
+            return False
+        state: dict[str, Any] = found["State"]
+        if not state["Running"]:
+            return bool(state["ExitCode"] == UNSEEN)
+        return datetime.fromisoformat(state["StartedAt"]) > activity.info().scheduled_time
+
     async def _settle(self, given: SoakInput) -> None:
-        """The worker was gone, and so may the machine have been: the app then starts anew."""
         start = {"seconds": self._settings.health_seconds}
         try:
             await self._until_healthy(given.check.model_copy(update=start))

@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     build_memory_mb: int = 4096
     build_pids: int = 2048
     #: Of each step, which is less than all builds together may have: so none takes it from others.
-    build_step_memory_mb: int = Field(default=2048, ge=64)
+    build_step_memory_mb: int = Field(default=3072, ge=64)
     build_step_pids: int = Field(default=512, ge=16)
     build_cache_mb: int = 10240
     build_seconds: float = 900

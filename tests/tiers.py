@@ -90,6 +90,7 @@ LONG: dict[str, set[str]] = {
         "test_run_and_look_at_it",
     },
     "browser/test_refused_inputs.py": {
+        "test_a_refusal_outlives_what_is_loaded_meanwhile",
         "test_in_the_studio",
     },
     "browser/test_studio_files.py": {

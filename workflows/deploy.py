@@ -168,7 +168,8 @@ class Deploy:
         newer = self._newer_than(request)
         # An older request that an earlier version of this took is carried out as it was begun.
         if newer is not None and workflow.patched("older-gives-way"):
-            await self._drop([request], displaced_by(newer))
+            # Forced: it may have begun, where Temporal has lost what it knew.
+            await self._drop([request], displaced_by(newer), version=Progress.FORCED)
             return self._accepted(request)
         displaced = [waiting for waiting in self._waiting if not waiting.repair]
         self._waiting = [waiting for waiting in self._waiting if waiting.repair]
@@ -268,14 +269,16 @@ class Deploy:
                 "deployment %d ended before its cancel arrived", running.deployment_id
             )
 
-    async def _drop(self, requests: list[DeployRequest], why: ErrorReport | None) -> None:
+    async def _drop(
+        self, requests: list[DeployRequest], why: ErrorReport | None, *, version: int = 1
+    ) -> None:
         """Requests that never started end CANCELLED."""
         for request in requests:
             await record(
                 RECORD_PROGRESS,
                 Progress(
                     deployment_id=request.deployment_id,
-                    version=1,
+                    version=version,
                     status=DeploymentStatus.CANCELLED,
                     stages=[],
                     error=why,

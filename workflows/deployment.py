@@ -120,11 +120,12 @@ class Deployment:
                 )
             )
         self._course.node = plan.node_id
+        await self._route_to(plan, None, stands=True)
         self._no_way_back()
         await uninterrupted(asyncio.create_task(self._stopped(plan)))
 
     async def _stopped(self, plan: Plan) -> None:
-        await self._route_to(plan, None)
+        """Without its route it is; the records say so, and the containers go."""
         await record(
             RECORD_UNLIVE,
             UnliveInput(
@@ -242,7 +243,9 @@ class Deployment:
             RouteTarget(release_id=plan.release_id, address=started.address, port=release.port),
         )
 
-    async def _route_to(self, plan: Plan, target: RouteTarget | None) -> None:
+    async def _route_to(
+        self, plan: Plan, target: RouteTarget | None, *, stands: bool = False
+    ) -> None:
         await self._course.stage(
             Stage.SWITCH,
             SWITCH_ROUTE,
@@ -251,6 +254,7 @@ class Deployment:
             queue=ids.node_queue(self._course.node),
             host=self._course.node,
             summary=f"route of {plan.slug} → {target.address if target else 'nowhere'}",
+            stands=stands,
         )
 
     async def _is_back(self, plan: Plan, release: Release, before: RouteTarget) -> None:
@@ -364,7 +368,8 @@ class Deployment:
 
     async def _clean_up(self) -> list[str]:
         gone = await self._course.saga.undo()
-        if self._builder.recorded and workflow.patched("images-of-failures"):
+        host_is_there = bool(self._course.node) and not self._course.saga.host_lost
+        if self._builder.recorded and host_is_there and workflow.patched("images-of-failures"):
             gone += await self._pruned()
         return gone + await self._builder.released()
 

@@ -38,6 +38,8 @@ class Saga:
         self._app_id = app_id
         self._owe = owe
         self._steps: list[_Step] = []
+        self.host_lost = False
+        """Whether a host did not do its part: nothing more is asked of it now."""
 
     def on_failure(self, what: str, undo: Undo, *, node_id: str | None = None) -> None:
         """Register the undo of ``what``. ``node_id`` is the host that has to do it."""
@@ -57,6 +59,7 @@ class Saga:
                 workflow.logger.warning("undo could not be confirmed: %s", step.what)
                 if step.node_id is not None:
                     lost_hosts.add(step.node_id)
+                    self.host_lost = True
                 await self._record_owed(step)
                 continue
             gone.extend(confirmed.gone if confirmed else [])

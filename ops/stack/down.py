@@ -30,7 +30,8 @@ def down(
     unless it is to be taken from them."""
     with lock(settings):
         supervisor = Supervisor(settings)
-        if not take_engine and supervisor.states().get("docker") in ALIVE:
+        runs_engine = supervisor.states().get("docker") in ALIVE or strays.has_engine(settings)
+        if runs_engine and not take_engine:
             _leave_nobody_without_engine(settings)
         engine_answers = checks.answers(settings.docker_socket)
         with steps.step("The platform's processes"):

@@ -47,6 +47,8 @@ ESTABLISHED = "-m conntrack --ctstate ESTABLISHED,RELATED"
 #: many connections as this many containers.
 BUILDS_AT_ONCE = 4
 
+OTHERS_THAN_TCP = 8
+
 
 class Topology(BaseModel):
     """All that the rules are made from."""
@@ -171,7 +173,7 @@ def input_rules(t: Topology) -> list[str]:
         (t.build_interface, (t.registry_port, t.control_port, t.packages_port)),
     ]:
         rules.append(f"-i {interface} {ESTABLISHED} -j ACCEPT")
-        rules.append(_limit(interface, _connections(t, interface)))
+        rules += _limits(interface, _connections(t, interface))
         rules += [f"-i {interface} {service} --dport {port} -j ACCEPT" for port in ports]
         rules += _resolver_rules(interface, t.local_resolvers, "ACCEPT")
         rules.append(f"-i {interface} -j DROP")
@@ -210,7 +212,7 @@ def forward_rules(t: Topology) -> list[str]:
         rules.append(f"-i {interface} {ESTABLISHED} -j {verdict}")
         rules.append(f"-o {interface} {ESTABLISHED} -j {verdict}")
         rules.append(f"-o {interface} -j DROP")
-        rules.append(_limit(interface, _connections(t, interface)))
+        rules += _limits(interface, _connections(t, interface))
         rules += _resolver_rules(interface, t.resolvers, verdict)
         rules += [f"-i {interface} -d {network} -j {verdict}" for network in t.reachable]
         rules += [f"-i {interface} -d {network} -j DROP" for network in PRIVATE]
@@ -228,14 +230,19 @@ def _connections(t: Topology, interface: str) -> int:
     return t.connections_of_one * (BUILDS_AT_ONCE if interface == t.build_interface else 1)
 
 
-def _limit(interface: str, connections: int) -> str:
+def _limits(interface: str, connections: int) -> list[str]:
     """Nothing new from an address that has as many open.
 
     Else one container could fill the host's table of connections, or a server's of open files, and
-    nobody else would get through.
+    nobody else would get through. Without TCP nothing is ever closed: each question to a resolver
+    stays in the table for half a minute, so a busy app has many more of those.
     """
-    count = f"--connlimit-above {connections} --connlimit-mask 32 --connlimit-saddr"
-    return f"-i {interface} -m conntrack --ctstate NEW -m connlimit {count} -j DROP"
+
+    def limit(protocol: str, most: int) -> str:
+        count = f"--connlimit-above {most} --connlimit-mask 32 --connlimit-saddr"
+        return f"-i {interface} {protocol} -m conntrack --ctstate NEW -m connlimit {count} -j DROP"
+
+    return [limit("-p tcp", connections), limit("! -p tcp", OTHERS_THAN_TCP * connections)]
 
 
 def _resolver_rules(
@@ -267,7 +274,7 @@ def build_namespace_rules(t: Topology) -> dict[str, list[str]]:
             f"{ESTABLISHED} -j RETURN",
             "! -o eth0 -j DROP",
             # Here each step has its own address still.
-            _limit("docker0", t.connections_of_one),
+            *_limits("docker0", t.connections_of_one),
             packages,
             *names,
             *private,

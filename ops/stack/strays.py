@@ -45,6 +45,16 @@ def others(settings: Settings) -> set[str]:
     return {mark.rpartition(":")[0] for mark in marks - {""}} - {str(settings.home)}
 
 
+def has_engine(settings: Settings) -> bool:
+    """Whether the engine that runs apps has outlived its supervisord."""
+    config = str(settings.etc / "docker.json")
+    return any(config in process.cmdline() for process, _ in find(settings) if _is_there(process))
+
+
+def _is_there(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
 def stop(settings: Settings) -> list[str]:
     """Stops strays and forgets written process ids; returns the strays' names.
 

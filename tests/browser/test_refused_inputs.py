@@ -134,6 +134,17 @@ async def test_beside_the_field_in_chinese(page: Page, app: App, what: str) -> N
     await expect(field).not_to_have_value("")
 
 
+async def test_a_refusal_outlives_what_is_loaded_meanwhile(page: Page, app: App) -> None:
+    """The list of deployments is loaded anew every ten seconds."""
+    await page.goto(f"/app/{app.id}")
+    field = await branch(page)
+    await expect(field).to_have_attribute("aria-invalid", "true")
+    async with page.expect_response(re.compile(rf"/api/apps/{app.id}/deployments\?")) as loaded:
+        assert (await loaded.value).ok
+    await page.evaluate("new Promise((shown) => requestAnimationFrame(() => setTimeout(shown)))")
+    await expect(field).to_have_attribute("aria-invalid", "true", timeout=1)
+
+
 async def test_in_the_studio(page: Page, app: App) -> None:
     await page.goto(f"/studio/{app.id}")
     tree = page.get_by_role("tree", name="文件")

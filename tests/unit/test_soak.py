@@ -32,11 +32,19 @@ class SlowToStart:
     runs: bool = True
     exit_code: int = 0
     started: int = 0
+    started_at: str = "2126-01-01T00:00:00.123456789Z"
     routes: list[RouteTarget | None] = field(default_factory=list)
     port: int = 0
 
     def inspect(self, container: str) -> dict[str, Any]:
-        return {"State": {"Running": self.runs, "ExitCode": self.exit_code, "Pid": 0}}
+        return {
+            "State": {
+                "Running": self.runs,
+                "ExitCode": self.exit_code,
+                "Pid": 0,
+                "StartedAt": self.started_at,
+            }
+        }
 
     after_exit = inspect
 
@@ -107,6 +115,8 @@ async def test_one_that_ended_with_the_machine_is_started_again() -> None:
     [
         (SlowToStart(), 1, ErrorCode.APP_STOPPED_LISTENING),
         (SlowToStart(), 2, ErrorCode.APP_LISTENS_NOWHERE),
+        # It ran all along, and has stopped answering: nobody waits for it.
+        (SlowToStart(started_at="1926-01-01T00:00:00Z"), 2, ErrorCode.APP_STOPPED_LISTENING),
         (SlowToStart(runs=False, exit_code=3), 2, ErrorCode.APP_EXITED),
         (SlowToStart(runs=False, exit_code=255), 1, ErrorCode.APP_EXITED),
     ],
