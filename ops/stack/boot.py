@@ -47,7 +47,7 @@ def unit_texts(settings: Settings) -> dict[str, str]:
             firewall_unit=firewall,
             environment=environment,
             up=[CHECKOUT / "ops" / "up"],
-            # The machine itself stops: no other platform will need the engine any more.
+            # It is how the machine stops it too: no other platform needs the engine then.
             down=[CHECKOUT / "ops" / "down", "--take-engine"],
         ),
     }
