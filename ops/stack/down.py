@@ -19,7 +19,7 @@ from ops.stack import (
 )
 from ops.stack.config import config_file
 from ops.stack.steps import Steps
-from ops.stack.supervisor import ALIVE, Supervisor
+from ops.stack.supervisor import Supervisor
 from ops.stack.up import lock
 
 
@@ -30,8 +30,7 @@ def down(
     unless it is to be taken from them."""
     with lock(settings):
         supervisor = Supervisor(settings)
-        runs_engine = supervisor.states().get("docker") in ALIVE or strays.has_engine(settings)
-        if runs_engine and not take_engine:
+        if strays.has_engine(settings) and not take_engine:
             _leave_nobody_without_engine(settings)
         engine_answers = checks.answers(settings.docker_socket)
         with steps.step("The platform's processes"):

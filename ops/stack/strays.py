@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,13 +47,13 @@ def others(settings: Settings) -> set[str]:
 
 
 def has_engine(settings: Settings) -> bool:
-    """Whether the engine that runs apps has outlived its supervisord."""
+    """Whether the engine that runs apps is this platform's, also where it outlived its supervisord."""
     config = str(settings.etc / "docker.json")
-    return any(config in process.cmdline() for process, _ in find(settings) if _is_there(process))
-
-
-def _is_there(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    for process, _ in find(settings):
+        with contextlib.suppress(psutil.Error):
+            if config in process.cmdline():
+                return True
+    return False
 
 
 def stop(settings: Settings) -> list[str]:

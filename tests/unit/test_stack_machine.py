@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -159,11 +160,28 @@ def test_strays_are_only_those_of_this_platform(tmp_path: Path) -> None:
         child.kill()
 
 
+def test_an_engine_is_known_by_its_configuration(tmp_path: Path) -> None:
+    mine, other = Settings(home=tmp_path / "one"), Settings(home=tmp_path / "two")
+    program = tmp_path / "dockerd"
+    program.write_text("#!/bin/sh\nsleep 60 & wait\n")
+    program.chmod(0o755)
+    environment = {strays.MARK: strays.mark(mine, "TERM"), "PATH": os.environ["PATH"]}
+    for config, is_it in (("build-engine.json", False), ("docker.json", True)):
+        argv = [program, "--config-file", mine.etc / config]
+        child = subprocess.Popen(argv, env=environment, start_new_session=True)
+        try:
+            assert strays.has_engine(mine) is is_it
+            assert not strays.has_engine(other)
+        finally:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+
+
 def test_an_engine_that_another_platform_uses_is_not_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine, other = Settings(home=tmp_path / "one"), Settings(home=tmp_path / "two")
-    monkeypatch.setattr(Supervisor, "states", lambda _: {"docker": "RUNNING"})
+    monkeypatch.setattr(strays, "has_engine", lambda _: True)
     stopped: list[object] = []
     monkeypatch.setattr(Supervisor, "stop_all", lambda _, names: stopped.append(names))
     child = subprocess.Popen(["sleep", "60"], env={strays.MARK: strays.mark(other, "TERM")})
