@@ -166,8 +166,8 @@ def test_an_engine_is_known_by_its_configuration(tmp_path: Path) -> None:
     program.write_text("#!/bin/sh\nsleep 60 & wait\n")
     program.chmod(0o755)
     environment = {strays.MARK: strays.mark(mine, "TERM"), "PATH": os.environ["PATH"]}
-    for config, is_it in (("build-engine.json", False), ("docker.json", True)):
-        argv = [program, "--config-file", mine.etc / config]
+    for name, is_it in (("build-engine.json", False), ("docker.json", True)):
+        argv = [str(program), "--config-file", str(mine.etc / name)]
         child = subprocess.Popen(argv, env=environment, start_new_session=True)
         try:
             assert strays.has_engine(mine) is is_it
