@@ -30,12 +30,15 @@ def sanitise(line: str) -> str:
     Of a line that was overwritten by carriage returns (a progress bar) the last text is kept.
     """
     line = line.encode("utf-8", "replace").decode().rstrip("\r\n")
-    if "\r" in line:
-        line = next((part for part in reversed(line.split("\r")) if part.strip()), "")
-    if len(line) > 2 * MAX_LINE:
-        line = line[: 2 * MAX_LINE]
-    text = _ESCAPES.sub(lambda match: match["colour"] or "", line)
+    parts = line.split("\r")
+    texts = [_cleaned(part[: 2 * MAX_LINE]) for part in reversed(parts)]
+    shown = (text for text in texts if _COLOUR.sub("", text).strip())
+    text = next(shown, "") if len(texts) > 1 else texts[0]
     return text if len(text) <= MAX_LINE else text[:MAX_LINE] + "…"
+
+
+def _cleaned(text: str) -> str:
+    return _ESCAPES.sub(lambda match: match["colour"] or "", text)
 
 
 async def cleaned_lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[str]:

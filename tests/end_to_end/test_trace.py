@@ -152,8 +152,9 @@ def activities_in(history: WorkflowHistory) -> Counter[str]:
     for event in history.events:
         if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
             names.append(event.activity_task_scheduled_event_attributes.activity_type.name)
-        if event.event_type == EventType.EVENT_TYPE_MARKER_RECORDED:
-            details = event.marker_recorded_event_attributes.details
+        marker = event.marker_recorded_event_attributes
+        if marker.marker_name == "core_local_activity":
+            details = marker.details
             data = json.loads(details["data"].payloads[0].data)
             names.append(data["activity_type"])
     return Counter(names)

@@ -182,3 +182,10 @@ async def test_a_shipper_sends_everything_from_tasks_and_threads(settings: Setti
         await asyncio.to_thread(shipper.write_nowait, "300")
     assert [control.lines[number] for number in range(301)] == [str(n) for n in range(301)]
     assert control.requests < 10
+
+
+def test_what_was_overwritten_by_nothing_that_is_seen_is_kept() -> None:
+    assert sanitise("plain\x00 \x1b[31mred\x1b[0m\r\x9b5n") == "plain \x1b[31mred\x1b[0m"
+    assert sanitise("10 %\r20 %\r\x1b[0m") == "20 %"
+    assert sanitise("\x1b[0m") == "\x1b[0m"
+    assert sanitise("  ") == "  "
