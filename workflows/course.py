@@ -57,17 +57,15 @@ class Course:
         queue: str,
         summary: str,
         host: str | None = None,
-        stands: bool = False,
     ) -> Out:
         """Run one stage's activity, and record how it went.
 
-        ``stands`` says that what it has done is not undone: a cancel that came meanwhile is too late.
         Raises StageFailed, DeploymentCancelled or RunnerLost, each after the activity has ended.
         """
         self.timeline.begin(stage, host)
         handle = begin(activity, given, policy, queue=queue, summary=summary)
         try:
-            result = await self._result_of(handle, stands=stands)
+            result = await self._result_of(handle)
         except DeploymentCancelled:
             self.timeline.end(stage, StageStatus.CANCELLED)
             raise
@@ -81,7 +79,7 @@ class Course:
         self.timeline.end(stage, StageStatus.SUCCEEDED)
         return result
 
-    async def _result_of(self, handle: asyncio.Future[Out], *, stands: bool) -> Out:
+    async def _result_of(self, handle: asyncio.Future[Out]) -> Out:
         """The result of what runs; when a cancel comes first, that it has ended."""
         try:
             await first_of(handle, self.stop_asked, self.runner_lost)
@@ -90,9 +88,6 @@ class Course:
         if not handle.done():
             handle.cancel()
             await until_ended(handle)
-        if stands and _good(handle):
-            self.cancel_asked = None
-            return handle.result()
         self.stop_if_cancelled()
         if self.runner_lost() and not _good(handle):
             raise RunnerLost

@@ -120,12 +120,11 @@ class Deployment:
                 )
             )
         self._course.node = plan.node_id
-        await self._route_to(plan, None, stands=True)
         self._no_way_back()
         await uninterrupted(asyncio.create_task(self._stopped(plan)))
 
     async def _stopped(self, plan: Plan) -> None:
-        """Without its route it is; the records say so, and the containers go."""
+        await self._route_to(plan, None)
         await record(
             RECORD_UNLIVE,
             UnliveInput(
@@ -243,9 +242,7 @@ class Deployment:
             RouteTarget(release_id=plan.release_id, address=started.address, port=release.port),
         )
 
-    async def _route_to(
-        self, plan: Plan, target: RouteTarget | None, *, stands: bool = False
-    ) -> None:
+    async def _route_to(self, plan: Plan, target: RouteTarget | None) -> None:
         await self._course.stage(
             Stage.SWITCH,
             SWITCH_ROUTE,
@@ -254,7 +251,6 @@ class Deployment:
             queue=ids.node_queue(self._course.node),
             host=self._course.node,
             summary=f"route of {plan.slug} → {target.address if target else 'nowhere'}",
-            stands=stands,
         )
 
     async def _is_back(self, plan: Plan, release: Release, before: RouteTarget) -> None:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, status
 from sqlalchemy import update
 from sqlmodel import col, select
 
-from activities.contracts.base import DeploymentKind, DeploymentStatus, Stage, StageStatus
+from activities.contracts.base import DeploymentKind, DeploymentStatus, Stage
 from api.entry import publishing, sources
 from api.entry.deps import ChangeableApp, OwnedApp, OwnedDeployment, Use
 from api.entry.problems import errors
@@ -154,13 +154,10 @@ async def cancel(owned: OwnedDeployment, use: Use) -> Accepted:
 
 async def _no_way_back(use: Services, deployment_id: int, kind: DeploymentKind) -> bool:
     """Once the old release goes; an app that is stopped goes with its route."""
-    query = select(DeploymentStage.id).where(DeploymentStage.deployment_id == deployment_id)
-    if kind is DeploymentKind.STOP:
-        query = query.where(
-            DeploymentStage.name == Stage.SWITCH, DeploymentStage.status == StageStatus.SUCCEEDED
-        )
-    else:
-        query = query.where(DeploymentStage.name == Stage.RETIRE)
+    last = Stage.SWITCH if kind is DeploymentKind.STOP else Stage.RETIRE
+    query = select(DeploymentStage.id).where(
+        DeploymentStage.deployment_id == deployment_id, DeploymentStage.name == last
+    )
     async with use.database.session() as session:
         return (await session.exec(query)).first() is not None
 

@@ -184,32 +184,16 @@ async def test_a_stop_that_began_is_carried_through(world: World, from_the_ui: b
     await ended(world, 1)
     world.calls.clear()
     world.kinds[2] = DeploymentKind.STOP
-    world.deaf.add("switch_route")
+    world.hangs.add("switch_route")
     await submit(world, 2)
     await eventually(lambda: "switch_route" in world.calls)
     if from_the_ui:
         await world.client.get_workflow_handle(ids.deployment_workflow(2)).cancel()
     else:
         await commands.cancel(world.client, APP, 2)
-    world.deaf.clear()
+    world.hangs.clear()
     assert await ended(world, 2) is DeploymentStatus.SUCCEEDED
     assert (world.live, world.route, world.containers) == (None, None, set())
-
-
-async def test_a_stop_that_no_host_has_taken_up_can_be_cancelled(world: World) -> None:
-    """The app's host is away for minutes: its owner wants to deploy instead."""
-    await submit(world, 1)
-    await ended(world, 1)
-    world.calls.clear()
-    world.kinds[2] = DeploymentKind.STOP
-    world.hangs.add("begin of switch_route")
-    await submit(world, 2)
-    await eventually(lambda: "begin of switch_route" in world.calls)
-    await commands.cancel(world.client, APP, 2)
-    assert await ended(world, 2) is DeploymentStatus.CANCELLED
-    assert world.live == 1
-    assert world.route is not None
-    assert world.containers == {"app-1-1"}
 
 
 async def test_images_of_failures_are_pruned_too(world: World) -> None:

@@ -1,8 +1,7 @@
 """A small world for workflow tests: activities that do what they promise, in memory.
 
 Each test makes one of them misbehave by name: ``fails``, ``hangs`` (heartbeats until it is
-cancelled), is ``deaf`` (goes on, and hears of no cancel) or ``dies`` (its host is gone: nothing
-heartbeats any more).
+cancelled) or ``dies`` (its host is gone: nothing heartbeats any more).
 """
 
 from __future__ import annotations
@@ -135,7 +134,6 @@ class World:
     fails: dict[str, StudioError] = field(default_factory=dict)
     hangs: set[str] = field(default_factory=set)
     dies: set[str] = field(default_factory=set)
-    deaf: set[str] = field(default_factory=set)
     runners: list[str] = field(default_factory=lambda: [RUNNER])
     next_runner: int = 0
     drains: set[str] = field(default_factory=set)
@@ -148,8 +146,6 @@ class World:
             raise to_application_error(self.fails[name])
         if name in self.dies:
             await asyncio.Event().wait()
-        while name in self.deaf:
-            await asyncio.sleep(0.02)
         while name in self.hangs:
             if not activity.info().is_local:
                 activity.heartbeat()
@@ -370,7 +366,6 @@ class World:
 
     @activity.defn(name=SWITCH_ROUTE.name)
     async def switch_route(self, given: SwitchInput) -> None:
-        await self._enter("begin of switch_route")
         self.route = given.target
         await self._enter("switch_route")
 
