@@ -364,7 +364,7 @@ class Deployment:
 
     async def _clean_up(self) -> list[str]:
         gone = await self._course.saga.undo()
-        host_is_there = bool(self._course.node) and not self._course.saga.host_lost
+        host_is_there = bool(self._course.node) and not self._course.saga.lost_hosts
         if self._builder.recorded and host_is_there and workflow.patched("images-of-failures"):
             gone += await self._pruned()
         return gone + await self._builder.released()

@@ -38,8 +38,8 @@ class Saga:
         self._app_id = app_id
         self._owe = owe
         self._steps: list[_Step] = []
-        self.host_lost = False
-        """Whether a host did not do its part: nothing more is asked of it now."""
+        self.lost_hosts: set[str] = set()
+        """Hosts that did not do their part: nothing more is asked of them now."""
 
     def on_failure(self, what: str, undo: Undo, *, node_id: str | None = None) -> None:
         """Register the undo of ``what``. ``node_id`` is the host that has to do it."""
@@ -48,9 +48,8 @@ class Saga:
     async def undo(self) -> list[str]:
         """Do all, newest first. Answers what was confirmed gone, in words."""
         gone: list[str] = []
-        lost_hosts: set[str] = set()
         for step in reversed(self._steps):
-            if step.node_id is not None and step.node_id in lost_hosts:
+            if step.node_id is not None and step.node_id in self.lost_hosts:
                 await self._record_owed(step)
                 continue
             try:
@@ -58,8 +57,7 @@ class Saga:
             except ActivityError:
                 workflow.logger.warning("undo could not be confirmed: %s", step.what)
                 if step.node_id is not None:
-                    lost_hosts.add(step.node_id)
-                    self.host_lost = True
+                    self.lost_hosts.add(step.node_id)
                 await self._record_owed(step)
                 continue
             gone.extend(confirmed.gone if confirmed else [])

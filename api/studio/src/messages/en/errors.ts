@@ -65,7 +65,7 @@ const messages: Record<ErrorCode, string> = {
   app_not_live: "The app is not live. Deploy or start it first.",
   deployment_ended: "This deployment has ended already.",
   not_retried: "Only a deployment that failed or was cancelled can be retried.",
-  too_late: "It is too late: the new release is live. Roll back instead.",
+  too_late: "It is too late: what served before is being removed. Roll back, or start the app again.",
   no_release: "There is no release yet. Deploy first.",
   no_earlier_release: "There is no earlier release whose image is kept.",
   image_pruned: "The image of this release is no longer kept. Deploy its commit again.",

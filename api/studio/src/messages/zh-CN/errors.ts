@@ -64,7 +64,7 @@ const messages: Record<ErrorCode, string> = {
   app_not_live: "应用未在线，请先部署或启动。",
   deployment_ended: "此次部署已经结束。",
   not_retried: "只有失败或已取消的部署才能重试。",
-  too_late: "已经太晚：新版本已上线。请改用回滚。",
+  too_late: "已经太晚：之前的版本正在移除。请改用回滚，或重新启动应用。",
   no_release: "还没有可用的版本，请先部署。",
   no_earlier_release: "没有保留镜像的更早版本。",
   image_pruned: "此版本的镜像已不再保留，请重新部署该提交。",
