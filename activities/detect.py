@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from activities import dockerfile, dockerfile_mounts, node_app, python_app
+from activities import dockerfile, node_app, python_app
 from activities.contracts.runner import Recipe
 from activities.manifest import DEFAULT_HEALTH_PATH, DEFAULT_PORT, FILE, Manifest, load
 from activities.tree import Tree
@@ -62,15 +62,13 @@ def _own(tree: Tree, manifest: Manifest) -> Blueprint | None:
             code=ErrorCode.DOCKERFILE_NO_FROM,
             hint="it starts with FROM an image",
         )
-    built = dockerfile.with_environment(dockerfile.sanitise(text))
-    dockerfile_mounts.check(built)
     ignore = tree.read("Dockerfile.dockerignore")
     return Blueprint(
         recipe=Recipe.DOCKERFILE,
         port=manifest.port or dockerfile.exposed_port(text) or DEFAULT_PORT,
         health_path=manifest.health_path or DEFAULT_HEALTH_PATH,
         build_args=manifest.build_args,
-        dockerfile=built,
+        dockerfile=dockerfile.with_environment(dockerfile.sanitise(text)),
         ignore=(tree.read(".dockerignore") or "") if ignore is None else ignore,
     )
 

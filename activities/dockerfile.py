@@ -28,6 +28,8 @@ _FLAG = re.compile(r"--[a-z]+(=\S*)?\s+")
 _VARIABLE = re.compile(r"\$(?:\{(?P<name>\w+)(?::?-(?P<default>[^}]*))?\}|(?P<bare>\w+))")
 _SOURCE = re.compile(r"(?:^|\s)--(from|mount)=(\S+)")
 _PORT = re.compile(r"(\d{1,5})(/tcp)?")
+_WITH_TEXT = re.compile(r"\s*(?:ONBUILD\s+)*(?:RUN|COPY|ADD)\s", re.IGNORECASE)
+_TEXT_BEGINS = re.compile(r"""(?:^|\s)\d*<<(-?)(['"]?)([^\s'"<>|&;]+)\2(?=\s|$)""")
 
 
 def sanitise(text: str) -> str:
@@ -55,8 +57,10 @@ def with_environment(text: str) -> str:
         return text
     lines: list[str] = []
     in_from = False
-    for line in text.split("\n"):
+    for line, is_text in _lines(text):
         lines.append(line)
+        if is_text:
+            continue
         in_from = in_from or re.match(r"\s*FROM\s", line, re.IGNORECASE) is not None
         if in_from and not line.rstrip().endswith("\\"):
             lines.append(f"ARG {ENV_ARG}")
@@ -65,10 +69,10 @@ def with_environment(text: str) -> str:
 
 
 def instructions(text: str) -> Iterator[tuple[str, str]]:
-    """``(FROM, "node:24 AS build")``…: comments left out, continued lines joined."""
+    """``(FROM, "node:24 AS build")``…: comments and here-documents left out, continued lines joined."""
     pending = ""
-    for line in sanitise(text).split("\n"):
-        if line.lstrip().startswith("#"):
+    for line, is_text in _lines(sanitise(text)):
+        if is_text or line.lstrip().startswith("#"):
             continue
         pending += line.strip()
         if pending.endswith("\\"):
@@ -78,6 +82,26 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
         pending = ""
         if word:
             yield word.upper(), rest.strip()
+
+
+def _lines(text: str) -> Iterator[tuple[str, bool]]:
+    """Each line, and whether it is one of a here-document (``RUN <<END``), its last one among them."""
+    ends: list[tuple[bool, str]] = []
+    takes_text = continued = False
+    for line in text.split("\n"):
+        if ends and not continued:
+            yield line, True
+            indented, end = ends[0]
+            if (line.lstrip("\t") if indented else line).rstrip("\r") == end:
+                ends.pop(0)
+            continue
+        yield line, False
+        if line.lstrip().startswith("#"):
+            continue
+        takes_text = takes_text if continued else _WITH_TEXT.match(line) is not None
+        if takes_text:
+            ends += [(dash == "-", end) for dash, _, end in _TEXT_BEGINS.findall(line)]
+        continued = line.rstrip().endswith("\\")
 
 
 def base_images(text: str, build_args: Mapping[str, str]) -> list[str]:

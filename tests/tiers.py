@@ -128,16 +128,7 @@ LONG: dict[str, set[str]] = {
         "test_its_owner_works_in_it",
     },
     "chaos/test_kills.py": {
-        "test_a_kill_in_the_middle[control-build]",
-        "test_a_kill_in_the_middle[control-clone]",
-        "test_a_kill_in_the_middle[control-switch]",
-        "test_a_kill_in_the_middle[gitea-clone]",
-        "test_a_kill_in_the_middle[registry-push]",
-        "test_a_kill_in_the_middle[runner-101-clone]",
-        "test_a_kill_in_the_middle[runner-101-push]",
-        "test_a_kill_in_the_middle[runtime-102-soak]",
-        "test_a_kill_in_the_middle[runtime-102-start]",
-        "test_a_kill_in_the_middle[temporal-build]",
+        "test_a_kill_in_the_middle",
     },
     "chaos/test_power_cut.py": {
         "test_a_power_cut_in_the_middle",
@@ -296,6 +287,7 @@ LONG: dict[str, set[str]] = {
         "test_an_open_workspace_outlives_its_engine",
     },
     "shapes/test_paths.py": {
+        "test_vs_code_needs_a_name_of_its_own_and_the_refusal_says_so",
         "test_a_server_answers_below_its_path",
         "test_a_vite_build_finds_its_assets_below_its_path",
         "test_an_app_is_told_its_path_when_it_is_built_and_when_it_runs",

@@ -237,9 +237,19 @@ def build_engine_config(settings: Settings, mtu: int) -> dict[str, Any]:
         # BuildKit does not know ranges, and takes plain HTTP only where a name says so.
         "insecure-registries": [INSECURE_REGISTRIES, f"http://{settings.registry}"],
         "icc": False,
+        "ip6tables": False,
         "userland-proxy": False,
         "mtu": mtu,
         "log-level": "warn",
+        # Images where BuildKit finds them without a registry, under names of this engine's own.
+        "storage-driver": "overlay2",
+        "features": {"containerd-snapshotter": False},
+        "builder": {
+            "Entitlements": {"network-host": False, "security-insecure": False, "device": False},
+            # What is kept is activities/build_cache.py's to say.
+            "GC": {"Enabled": False},
+            "History": {"MaxEntries": 10},
+        },
     }
 
 
@@ -247,7 +257,7 @@ def build_runc(settings: Settings) -> str:
     """The program that starts each step of a build, under limits of its own."""
     return render(
         "build-runc",
-        path=programs.SYSTEM_PATH,
+        path=f"{settings.tools_bin}:{programs.SYSTEM_PATH}",
         pids=min(settings.build_step_pids, settings.build_pids),
         memory=min(settings.build_step_memory_mb, settings.build_memory_mb) * 1024 * 1024,
         python=sys.executable,

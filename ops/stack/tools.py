@@ -95,6 +95,21 @@ TOOLS = (
         version_command=("version",),
     ),
     Tool(
+        name="dockerd",
+        binary="dockerd",
+        package="github.com/moby/moby/v2/cmd/dockerd",
+        module="github.com/moby/moby/v2",
+        tags="exclude_graphdriver_btrfs exclude_graphdriver_zfs no_systemd",
+        stamps=("github.com/moby/moby/v2/dockerversion.Version={version}",),
+    ),
+    Tool(
+        name="runc",
+        binary="runc",
+        package="github.com/opencontainers/runc",
+        module="github.com/opencontainers/runc",
+        tags="seccomp",
+    ),
+    Tool(
         name="ferretdb",
         binary="ferretdb",
         package=".",

@@ -108,7 +108,7 @@ class Up:
             p.temporal(settings, tools["temporal"].binary),
             p.gitea(settings, tools["gitea"].binary),
             p.registry(settings),
-            p.build_engine(settings),
+            p.build_engine(settings, tools["dockerd"].binary),
             p.mongo(settings, tools["ferretdb"].binary),
             p.prometheus(settings),
             p.node_exporter(settings),

@@ -22,7 +22,7 @@ async def matrix(platform: Platform, programs: list[str], console: Console) -> l
             async with User.registered(platform.settings, Path(home)) as user:
                 app = await standing(user)
                 for stage in STAGES:
-                    outcome = await strike(platform, app, program, stage)
+                    outcome = await strike(platform, app, (program, stage))
                     outcomes.append(outcome)
                     mark = "ok" if not outcome.wrong else f"WRONG {outcome.wrong}"
                     console.print(f"{program} in {stage}: {outcome.status} {mark}", markup=False)

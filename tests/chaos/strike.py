@@ -1,4 +1,4 @@
-"""One strike: deploy a new release over an old one, ``kill -9`` a program in a stage, and look.
+"""One strike: deploy a new release over an old one, ``kill -9`` programs in its stages, and look.
 
 What has to hold afterwards is the product's promise: the same deployment ends, SUCCEEDED or with
 everything undone; exactly one container of the app runs; nothing is left over; and the old release
@@ -77,26 +77,31 @@ async def standing(user: User) -> App:
     return app
 
 
-async def strike(platform: Platform, app: App, program: str, stage: str) -> Outcome:
-    """Kill ``program`` as soon as ``stage`` of a deployment over a live release is seen to run."""
-    outcome = Outcome(program, stage)
+async def strike(platform: Platform, app: App, *hits: tuple[str, str]) -> Outcome:
+    """Kill each program as soon as its stage of one deployment over a live release is seen to run."""
+    outcome = Outcome(*(", ".join(names) for names in zip(*hits, strict=True)))
+    killed: dict[str, int] = {}
+    moments: list[datetime] = []
     old = await app.live()
     await app.push(slow_at_every_stage("new"))
     started = asyncio.get_running_loop().time()
     async with busy_clients(app, 2) as traffic:
         deployment_id = await app.deploy()
-        await app.at_stage(deployment_id, stage, every=0.005)
-        pid = platform.kill(program)
-        killed = datetime.now(UTC)
+        for program, stage in hits:
+            await app.at_stage(deployment_id, stage, every=0.005)
+            killed[program] = platform.kill(program)
+            moments.append(datetime.now(UTC))
         ended = await app.ended(deployment_id, seconds=END_SECONDS)
     outcome.seconds = asyncio.get_running_loop().time() - started
     outcome.status = ended["status"]
-    outcome.hit = ", ".join(running_at(killed, ended)) or "between stages"
+    running = [stage for moment in moments for stage in running_at(moment, ended)]
+    outcome.hit = ", ".join(dict.fromkeys(running)) or "between stages"
     outcome.answers, outcome.failed = traffic.answers, len(traffic.failures)
-    if traffic.failures and program not in ON_THE_REQUESTS_WAY:
+    if traffic.failures and not ON_THE_REQUESTS_WAY & killed.keys():
         outcome.wrong.append(f"{len(traffic.failures)} failed requests: {traffic.failures[:3]}")
-    if not await _is_back(platform, program, pid):
-        outcome.wrong.append(f"{program} was not brought back")
+    for program, pid in killed.items():
+        if not await _is_back(platform, program, pid):
+            outcome.wrong.append(f"{program} was not brought back")
     outcome.wrong += await look(platform, app, ended, old)
     return outcome
 

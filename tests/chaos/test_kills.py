@@ -21,6 +21,25 @@ async def live_app(
         yield await standing(user)
 
 
+async def test_one_deployment_outlives_a_kill_in_every_stage(
+    platform: Platform, live_app: App
+) -> None:
+    outcome = await strike(
+        platform,
+        live_app,
+        ("gitea", "clone"),
+        ("runner-101", "build"),
+        ("registry", "push"),
+        ("temporal", "start"),
+        ("runtime-102", "health"),
+        ("traefik-runtime-102", "switch"),
+        ("api", "switch"),
+        ("control", "soak"),
+    )
+    assert not outcome.wrong, outcome
+    assert outcome.status == "SUCCEEDED", outcome
+
+
 @pytest.mark.parametrize(
     ("program", "stage"),
     [
@@ -45,6 +64,6 @@ async def live_app(
 async def test_a_kill_in_the_middle(
     platform: Platform, live_app: App, program: str, stage: str
 ) -> None:
-    outcome = await strike(platform, live_app, program, stage)
+    outcome = await strike(platform, live_app, (program, stage))
     assert not outcome.wrong, outcome
     assert outcome.status == "SUCCEEDED", outcome

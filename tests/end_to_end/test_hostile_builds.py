@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from ops.stack.network import CGROUP, build_cgroup
 from tests.support import apps
@@ -122,6 +123,22 @@ async def test_a_build_that_forks_without_end_is_held_and_cancelled(
         await until(gone, 3, "none of its processes is left")
     assert not traffic.failures
     assert traffic.bodies == ["unharmed"]
+
+
+async def test_a_link_in_place_of_a_mount_leads_nowhere(user: User, tmp_path: Path) -> None:
+    """The engine removes what its mounts left: in the image, and nothing of the host's
+    (CVE-2024-23652)."""
+    sockets = tmp_path / "run"
+    sockets.mkdir()
+    (sockets / "docker.sock").touch()
+    step = f"mv /own /moved && ln -s {sockets} /own && echo it is a link"
+    app = await user.app(
+        {"Dockerfile": f"{BASE}RUN --mount=type=cache,target=/own/docker.sock {step}\n"}
+    )
+    ended = await app.deployed()
+    assert ended["error"]["stage"] in {"start", "health"}, ended
+    assert "it is a link" in await app.log(ended["id"])
+    assert (sockets / "docker.sock").exists()
 
 
 async def test_what_an_app_prints_carries_no_control_sequences(user: User) -> None:

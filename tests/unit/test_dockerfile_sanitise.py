@@ -109,3 +109,37 @@ def test_a_step_that_mounts_a_secret_is_built_again_when_the_environment_changes
         "FROM c\nARG STUDIO_ENV\n"
     )
     assert with_environment("FROM a\nRUN make\n") == "FROM a\nRUN make\n"
+
+
+HERE_DOCUMENTS = """\
+FROM a
+RUN --mount=type=secret,id=env <<ONE cat >q.sql \\
+  # a comment between
+  && cat <<-'TWO'
+select *
+FROM users
+ONE
+\tFROM old
+\tTWO
+COPY <<"THREE" /etc/x
+FROM b
+  THREE
+THREE
+FROM c
+RUN echo $((1<<2)) && cat <<<d
+FROM e
+"""
+
+
+def test_a_here_document_is_text() -> None:
+    assert base_images(HERE_DOCUMENTS, {}) == ["a", "c", "e"]
+    expected = HERE_DOCUMENTS
+    for image in "ace":
+        expected = expected.replace(f"FROM {image}\n", f"FROM {image}\nARG STUDIO_ENV\n")
+    assert with_environment(HERE_DOCUMENTS) == expected
+
+
+@given(st.lists(st.sampled_from(HERE_DOCUMENTS.split("\n"))).map("\n".join))
+def test_no_line_is_lost(text: str) -> None:
+    lines = with_environment(text).split("\n")
+    assert [line for line in lines if line != "ARG STUDIO_ENV"] == text.split("\n")

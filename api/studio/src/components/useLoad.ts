@@ -1,5 +1,6 @@
-import { onScopeDispose, ref, shallowRef, type Ref, type ShallowRef } from "vue";
+import { onScopeDispose, ref, shallowRef, watch, type Ref, type ShallowRef } from "vue";
 import { asApiError, type ApiError } from "@/api/client";
+import { useSession } from "@/stores/session";
 
 export interface Loaded<Data> {
   data: ShallowRef<Data | null>;
@@ -16,6 +17,7 @@ export function useLoad<Data>(get: () => Promise<Data>, { every = 0 }: { every?:
   const data = shallowRef<Data | null>(null);
   const error = shallowRef<ApiError | null>(null);
   const loading = ref(false);
+  const session = useSession();
   let turn = 0;
 
   async function load(): Promise<void> {
@@ -34,6 +36,13 @@ export function useLoad<Data>(get: () => Promise<Data>, { every = 0 }: { every?:
   }
 
   void load();
+  // What could not be loaded while nobody was signed in.
+  watch(
+    () => session.expired,
+    (expired) => {
+      if (!expired && error.value?.status === 401) void load();
+    },
+  );
   if (every > 0) {
     const timer = window.setInterval(() => {
       if (!document.hidden) void load();
