@@ -234,13 +234,14 @@ def build_engine_config(settings: Settings, mtu: int) -> dict[str, Any]:
         "pidfile": str(settings.run / "build-engine.pid"),
         "cgroup-parent": build_cgroup(settings),
         "exec-opts": ["native.cgroupdriver=cgroupfs"],
-        # BuildKit does not know ranges, and takes plain HTTP only where a name says so.
-        "insecure-registries": [INSECURE_REGISTRIES, f"http://{settings.registry}"],
+        # BuildKit does not know ranges.
+        "insecure-registries": [INSECURE_REGISTRIES, settings.registry],
         "icc": False,
         "ip6tables": False,
         "userland-proxy": False,
         "mtu": mtu,
-        "log-level": "warn",
+        # A warning for each step that fails, and whenever buildx hangs up.
+        "log-level": "error",
         # Images where BuildKit finds them without a registry, under names of this engine's own.
         "storage-driver": "overlay2",
         "features": {"containerd-snapshotter": False},
