@@ -50,6 +50,7 @@ class ErrorCode(StrEnum):
     NO_FREE_ADDRESS = "no_free_address"
 
     # limits
+    BODY_TOO_LARGE = "body_too_large"
     APPS_LIMIT = "apps_limit"
     LIVE_LIMIT = "live_limit"
     LINKS_LIMIT = "links_limit"

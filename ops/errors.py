@@ -7,6 +7,7 @@
     ├── Unauthorized        401  who are you?
     ├── Forbidden           403  known, and not allowed
     ├── Changed             412  somebody else changed it since it was read
+    ├── TooLarge            413  more than is taken at once
     ├── LimitReached        429  a limit of this user or of sign-in attempts
     ├── DiskFull            507  the workspace's own disk has no room left
     ├── NodeUnavailable     503  no host can do it now
@@ -124,6 +125,10 @@ class Changed(StudioError):
     status, title = 412, "Changed meanwhile"
 
 
+class TooLarge(StudioError):
+    status, title = 413, "Too large"
+
+
 class LimitReached(StudioError):
     status, title = 429, "Limit reached"
 
@@ -171,6 +176,7 @@ KINDS: dict[str, type[StudioError]] = {
         Unauthorized,
         Forbidden,
         Changed,
+        TooLarge,
         LimitReached,
         DiskFull,
         NodeUnavailable,

@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     scheme: Literal["http", "https"] = "http"
     #: Networks of the TLS terminators before this machine: what they say of who asks is believed.
     trusted_proxies: str = ""
+    #: Requests that one address may have open at once, whose they may be: a school has one, too.
+    connections_of_address: int = Field(default=1000, ge=16)
     studio_host: str = "studio.localhost"
     apps_domain: str = "apps.localhost"
     workspaces_domain: str = "ws.localhost"

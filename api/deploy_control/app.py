@@ -9,8 +9,9 @@ import httpx
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
+from api.bodies import Limits, guard
 from api.deploy_control import apps, checks, data, logs, nodes, registry, secrets, workspaces
-from api.deploy_control.auth import Callers
+from api.deploy_control.auth import Callers, sender
 from api.deploy_control.registry_tokens import BuildPasswords, RegistryIssuer
 from api.deploy_control.state import State
 from ops.crypto import Vault
@@ -19,6 +20,11 @@ from ops.errors import StudioError, Unauthorized, to_problem
 from ops.logstore import LogStore
 from ops.settings import Settings, read_secret
 from ops.telemetry import instrument_fastapi
+
+BODIES: Limits = {
+    "/deployments/{deployment_id}/log": 8 * 1024 * 1024,
+    "/apps/{app_id}/data": 8 * 1024 * 1024,
+}
 
 
 def create_app(
@@ -59,6 +65,7 @@ def create_app(
     async def live() -> dict[str, str]:
         return {"status": "ok"}
 
+    guard(app, sender, BODIES)
     instrument_fastapi(app)
     return app
 

@@ -71,6 +71,11 @@ def who(
     return caller
 
 
+async def sender(request: Request) -> Caller:
+    """Whose body it is that comes."""
+    return who(request, await _bearer(request))
+
+
 def the_entry(caller: Annotated[Caller, Depends(who)]) -> Caller:
     if caller.node is not None:
         raise Forbidden("only the entry may ask this")

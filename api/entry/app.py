@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from api.bodies import Limits, guard
 from api.entry import (
     account,
     admin,
@@ -35,6 +36,7 @@ from api.entry import (
     workspace_git,
     workspace_terminal,
 )
+from api.entry.deps import sender
 from api.entry.guests import Guests
 from api.entry.metrics import Observed
 from api.entry.services import Services
@@ -49,9 +51,20 @@ Accounts, apps, their deployments, and the workspace that they are written in.
 Sign in with `POST /api/auth/login` and send the token as `Authorization: Bearer …`. Browsers use
 the cookie that comes with it; a write that only the cookie vouches for needs the studio's `Origin`.
 
+A body that is too large is answered with 413, before it is read.
 Every error is `application/problem+json` (RFC 9457) and says what to do in `hint`.
 Streams are server-sent events and go on after `Last-Event-ID`.
 """
+
+BODIES: Limits = {
+    # A file of 5 MB as base64, or with as much to escape as source code has.
+    "/api/workspace/files/content": 8 * 1024 * 1024,
+    # A document of 1 MB, as MongoDB stores it: each of many small numbers has its type beside it.
+    "/api/apps/{app_id}/data/documents": 4 * 1024 * 1024,
+    "/api/workspace/files/upload": None,
+    "/api/workspace/files/archive": None,
+    "/api/apps/archive": None,
+}
 
 
 def create_app(settings: Settings, *, serve_metrics: bool = True) -> FastAPI:
@@ -117,6 +130,7 @@ def create_app(settings: Settings, *, serve_metrics: bool = True) -> FastAPI:
         app.include_router(module.router)
     problems.install(app)
     app.openapi = lambda: problems.describe(app)  # type: ignore[method-assign]
+    guard(app, sender, BODIES)
     app.add_middleware(Observed)
     instrument_fastapi(app)
     return app

@@ -129,6 +129,11 @@ async def signed_in(connection: HTTPConnection, use: Services) -> Caller:
     return Caller(user=user, token_id=row.id, via=via)
 
 
+async def sender(request: Request) -> int:
+    """Whose body it is that comes."""
+    return (await signed_in(request, services(request))).id
+
+
 def not_expired() -> ColumnElement[bool]:
     """Of a session or token, in a query."""
     return or_(col(Token.expires_at).is_(None), col(Token.expires_at) > now())

@@ -63,6 +63,7 @@ def nginx_config(settings: Settings) -> str:
         studio_url=settings.studio_url,
         preview_cookie=settings.preview_cookie,
         scheme=settings.scheme,
+        connections_of_address=settings.connections_of_address,
         trusted_proxies=settings.trusted_proxies.split(),
         port_suffix=suffix,
         outside_port=int(suffix[1:]) if suffix else {"http": 80, "https": 443}[settings.scheme],

@@ -15,6 +15,7 @@ import pytest
 from tests.support.platform import Platform
 from tests.support.prober import Probe
 from tests.support.raw import RawAnswer, send
+from tests.support.user import User
 
 INTERNAL = "internal/route?app_id=1"
 
@@ -288,6 +289,37 @@ async def test_a_body_that_fills_the_memory_is_refused_before_it_is_read(
         method="POST",
     )
     assert answer.status == 413
+    assert answer.header("Content-Type") == "application/problem+json"
+    assert json.loads(answer.body)["code"] == "body_too_large"
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("POST", "/api/apps"),
+        ("PUT", "/api/workspace/files/content?app_id=1&path=a"),
+        ("PUT", "/api/workspace/files/upload?app_id=1&path=a"),
+        ("POST", "/api/apps/archive?name=a"),
+    ],
+)
+async def test_whoever_is_not_signed_in_is_told_so_before_the_body_comes(
+    platform: Platform, method: str, target: str
+) -> None:
+    """Nothing of it is ever sent: an API that waits for it would not answer."""
+    kind = "Content-Type: application/json"
+    length = f"Content-Length: {8 * 1024 * 1024}"
+    answer = await send(platform.settings, target, studio(platform), kind, length, method=method)
+    assert answer.status == 401
+    assert answer.header("Content-Type") == "application/problem+json"
+    assert json.loads(answer.body)["code"] == "not_signed_in"
+
+
+async def test_who_is_signed_in_is_told_what_is_too_large(platform: Platform, user: User) -> None:
+    """By the API itself: nginx lets more through, for the content of files."""
+    answer = await user.api.post("/api/apps", json={"name": "x" * 2 * 1024 * 1024})
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+    # What was sent in vain is in nobody's way.
+    assert (await user.api.get("/api/me")).status_code == 200
 
 
 async def test_a_flood_of_sign_ins_is_cut_off_before_the_api(platform: Platform) -> None:

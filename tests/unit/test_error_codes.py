@@ -77,7 +77,9 @@ def raised() -> list[tuple[ErrorCode, set[str]]]:
 
 
 def test_each_code_is_an_errors() -> None:
-    of_nginx = re.findall(r'"code":"(\w+)"', (TEMPLATES / "nginx.conf").read_text())
+    of_nginx = re.findall(
+        r'"code":"(\w+)"', "".join(path.read_text() for path in TEMPLATES.glob("nginx*.conf"))
+    )
     named_somewhere = {code for code in map(code_of, nodes()) if code is not None}
     assert named_somewhere | {ErrorCode(code) for code in of_nginx} == set(ErrorCode)
 

@@ -39,6 +39,7 @@ const messages: Record<ErrorCode, string> = {
   confirm_name: "Type the name once more to confirm.",
   no_free_address: "No free address was found for this name. Try again, or take another name.",
 
+  body_too_large: "This is too large to be sent. Larger files can be uploaded.",
   apps_limit: "You have {limit} apps, which is the limit. Delete one that you no longer need.",
   live_limit: "{limit} of your apps are live, which is the limit. Stop or delete one first.",
   links_limit: "You have {limit} share links, which is the limit. Withdraw some of them.",
