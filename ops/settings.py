@@ -72,6 +72,8 @@ class Settings(BaseSettings):
     image_mb: int = 4096
     registry_gc_hours: float = Field(default=24, gt=0)
     log_bytes: int = 20 * 1024 * 1024
+    #: Of so many of an app's deployments, the newest, the logs are kept.
+    kept_logs: int = Field(default=100, ge=1)
     source_mb: int = 500
     import_mb: int = Field(default=500, ge=1)
     import_seconds: float = Field(default=60, gt=0)
