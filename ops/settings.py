@@ -68,6 +68,8 @@ class Settings(BaseSettings):
     build_step_memory_mb: int = Field(default=3072, ge=64)
     build_step_pids: int = Field(default=512, ge=16)
     build_cache_mb: int = 10240
+    #: Of a host of workspaces: what workspaces and builds install is kept for the next one.
+    package_cache_mb: int = Field(default=5120, ge=1)
     build_seconds: float = 900
     image_mb: int = 4096
     registry_gc_hours: float = Field(default=24, gt=0)
