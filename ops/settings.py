@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     app_cpus: float = 1.0
     app_pids: int = 256
     app_disk_mb: int = 1024
+    database_mb: int = Field(default=1024, ge=1)
     max_apps: int = 10
     max_live: int = 3
     workspace_slots: int = Field(default=1000, ge=1, le=1000)

@@ -180,6 +180,9 @@ LONG: dict[str, set[str]] = {
     "end_to_end/test_cli_sign_in.py": {
         "test_what_is_not_there_is_named",
     },
+    "end_to_end/test_database_limit.py": {
+        "test_a_full_database_takes_nothing_more_until_something_is_deleted",
+    },
     "end_to_end/test_deletion_meanwhile.py": {
         "test_an_app_deleted_in_the_middle_of_its_deployment",
     },
