@@ -77,6 +77,7 @@ class Settings(BaseSettings):
     #: Of so many of an app's deployments, the newest, the logs are kept.
     kept_logs: int = Field(default=100, ge=1)
     source_mb: int = 500
+    repository_mb: int = Field(default=1024, ge=1)
     import_mb: int = Field(default=500, ge=1)
     import_seconds: float = Field(default=60, gt=0)
     import_ca: Path | None = None

@@ -248,6 +248,10 @@ LONG: dict[str, set[str]] = {
         "test_a_retry_starts_from_the_image_that_was_pushed",
         "test_what_is_queued_runs_when_its_turn_comes",
     },
+    "end_to_end/test_repository_limit.py": {
+        "test_a_push_beyond_the_limit_is_refused_in_gits_own_output",
+        "test_it_is_told_on_the_page_too",
+    },
     "end_to_end/test_share_links.py": {
         "test_a_guest_sees_what_runs_until_the_link_is_withdrawn",
     },
