@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import psycopg
@@ -44,7 +44,32 @@ LOCKS_OF_A_TABLE = 6
 
 _NAME = re.compile(r"db_[0-9]{1,18}")
 
-_Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+
+
+@asynccontextmanager
+async def admin_connection(
+    settings: Settings, statement_seconds: int = TIMEOUT_SECONDS
+) -> AsyncIterator[Connection]:
+    """To the database of all apps. Each statement is a transaction, and ends within its time."""
+    try:
+        connection = await psycopg.AsyncConnection.connect(
+            host="127.0.0.1",
+            port=settings.ports.postgres,
+            dbname=SERVER_DATABASE,
+            user=ADMIN,
+            password=read_secret(settings, "postgres-admin").get_secret_value(),
+            connect_timeout=TIMEOUT_SECONDS,
+            autocommit=True,
+            options=f"-c statement_timeout={statement_seconds}s",
+        )
+        async with connection:
+            yield connection
+    except psycopg.Error as error:
+        raise PlatformError(
+            f"the app databases' server failed: {type(error).__name__}",
+            hint="it may be restarting; the step is tried again",
+        ) from error
 
 
 class Mongo:
@@ -105,26 +130,8 @@ class Mongo:
                 )
             return self._vault.decrypt(app.database_password, database_context(app_id))
 
-    @asynccontextmanager
-    async def _postgres(self) -> AsyncIterator[_Connection]:
-        try:
-            connection = await psycopg.AsyncConnection.connect(
-                host="127.0.0.1",
-                port=self._settings.ports.postgres,
-                dbname=SERVER_DATABASE,
-                user=ADMIN,
-                password=read_secret(self._settings, "postgres-admin").get_secret_value(),
-                connect_timeout=TIMEOUT_SECONDS,
-                autocommit=True,
-                options=f"-c statement_timeout={TIMEOUT_SECONDS}s",
-            )
-            async with connection:
-                yield connection
-        except psycopg.Error as error:
-            raise PlatformError(
-                f"the app databases' server failed: {type(error).__name__}",
-                hint="it may be restarting; the step is tried again",
-            ) from error
+    def _postgres(self) -> AbstractAsyncContextManager[Connection]:
+        return admin_connection(self._settings)
 
     @asynccontextmanager
     async def _server(self) -> AsyncIterator[AsyncMongoClient[dict[str, Any]]]:
@@ -168,12 +175,12 @@ def _checked(name: str) -> str:
     return name
 
 
-async def _role_exists(connection: _Connection, name: str) -> bool:
+async def _role_exists(connection: Connection, name: str) -> bool:
     found = await connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,))
     return await found.fetchone() is not None
 
 
-async def _belongs_to_its_role(connection: _Connection, name: str) -> bool:
+async def _belongs_to_its_role(connection: Connection, name: str) -> bool:
     """Whether the schema was handed over, which is the last thing done."""
     found = await connection.execute(
         "SELECT 1 FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner"
@@ -183,7 +190,7 @@ async def _belongs_to_its_role(connection: _Connection, name: str) -> bool:
     return await found.fetchone() is not None
 
 
-async def _make_role(connection: _Connection, name: str, password: str) -> None:
+async def _make_role(connection: Connection, name: str, password: str) -> None:
     role = sql.Identifier(name)
     verifier = connection.pgconn.encrypt_password(
         password.encode(), name.encode(), b"scram-sha-256"
@@ -202,7 +209,7 @@ async def _make_role(connection: _Connection, name: str, password: str) -> None:
     )
 
 
-async def _hand_over(connection: _Connection, name: str) -> None:
+async def _hand_over(connection: Connection, name: str) -> None:
     """Tables first: the schema's owner says that everything has been handed over."""
     role = sql.Identifier(name)
     tables = await connection.execute(
@@ -215,7 +222,7 @@ async def _hand_over(connection: _Connection, name: str) -> None:
     await connection.execute(sql.SQL("ALTER SCHEMA {} OWNER TO {}").format(role, role))
 
 
-async def _drop_tables(connection: _Connection, name: str) -> None:
+async def _drop_tables(connection: Connection, name: str) -> None:
     """All tables of the schema, few at a time.
 
     A schema that is dropped with its tables locks them all in one transaction: with thousands there

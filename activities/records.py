@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import structlog
 from sqlmodel import col, select, update
 from temporalio import activity
@@ -36,9 +38,11 @@ from activities.rows import (
     put_progress,
     put_release,
     put_stages,
+    without_log,
 )
 from ops.db.tables import Deployment, OwedUndoRow
 from ops.errors import NotFound
+from ops.logstore import LogStore
 from ops.metrics import metrics
 
 log = structlog.get_logger()
@@ -77,6 +81,7 @@ class Records(AppRecords):
         ended = await self._write(progress)
         if ended is not None:
             _tell(ended, progress)
+            await self._drop_old_logs(ended.app_id)
 
     async def _write(self, progress: Progress) -> Deployment | None:
         """The deployment, when it was this snapshot that ended it."""
@@ -90,6 +95,16 @@ class Records(AppRecords):
             if row is not None and progress.version >= Progress.FORCED:
                 await close_stages(session, row)
             return row
+
+    async def _drop_old_logs(self, app_id: int) -> None:
+        """However often an app is deployed, its logs stay few. What fails here, the next one does."""
+        logs = LogStore.open(self._settings)
+        async with self._database.session() as session:
+            old = await without_log(session, app_id, self._settings.kept_logs)
+        try:
+            await asyncio.to_thread(logs.delete, *old)
+        except OSError as error:
+            log.warning("deployment.logs_not_dropped", app_id=app_id, error=str(error))
 
     @activity.defn(name=RECORD_PUSHED.name)
     @reports_errors

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy.dialects.mysql import insert
-from sqlmodel import SQLModel, col, select
+from sqlmodel import SQLModel, col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.contracts.base import DeploymentKind, DeploymentStatus, Release, StageStatus
@@ -44,6 +44,23 @@ async def last_release(session: AsyncSession, app_id: int) -> Deployment | None:
         .limit(1)
     )
     return (await session.exec(query)).first()
+
+
+async def without_log(session: AsyncSession, app_id: int, keep: int) -> Sequence[int]:
+    """The deployments of an app that have ended and are not among its newest ``keep``."""
+    newest = (
+        select(Deployment.id)
+        .where(Deployment.app_id == app_id)
+        .order_by(col(Deployment.id).desc())
+        .limit(keep)
+    )
+    oldest_kept = select(func.min(newest.subquery().c.id)).scalar_subquery()
+    query = select(Deployment.id).where(
+        Deployment.app_id == app_id,
+        col(Deployment.id) < oldest_kept,
+        col(Deployment.status).not_in(UNDER_WAY),
+    )
+    return [found for found in (await session.exec(query)).all() if found is not None]
 
 
 async def put_progress(session: AsyncSession, progress: Progress) -> bool:

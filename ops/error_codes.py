@@ -259,6 +259,7 @@ class ErrorCode(StrEnum):
     NO_DATABASE = "no_database"
     DATABASE_AWAY = "database_away"
     DATABASE_REFUSED = "database_refused"
+    DATABASE_FULL = "database_full"
     DATA_BUSY = "data_busy"
     DATA_TOO_SLOW = "data_too_slow"
     COLLECTION_MISSING = "collection_missing"

@@ -99,10 +99,18 @@ class LogStore:
         finally:
             self._changed.pop(deployment_id, None)
 
-    def delete(self, deployment_id: int) -> None:
-        """Removes a log; already gone is success."""
-        self._logs.pop(deployment_id, None)
-        self.path(deployment_id).unlink(missing_ok=True)
+    async def gone(self, after: int, kept: int) -> AsyncIterator[bytes]:
+        """What is read in place of a log that was removed, as it is not of the newest ``kept``."""
+        if after < 0:
+            text = f"… this log is no longer kept: only those of an app's newest {kept} deployments are"
+            at = datetime.now(UTC).isoformat(timespec="milliseconds")
+            yield json.dumps({"n": 0, "text": text, "source": "control", "at": at}).encode() + b"\n"
+
+    def delete(self, *deployment_ids: int) -> None:
+        """Removes logs; already gone is success."""
+        for deployment_id in deployment_ids:
+            self._logs.pop(deployment_id, None)
+            self.path(deployment_id).unlink(missing_ok=True)
 
     def _log(self, deployment_id: int) -> _Log:
         log = self._logs.get(deployment_id)

@@ -70,11 +70,16 @@ class Settings(BaseSettings):
     build_step_memory_mb: int = Field(default=3072, ge=64)
     build_step_pids: int = Field(default=512, ge=16)
     build_cache_mb: int = 10240
+    #: Of a host of workspaces: what workspaces and builds install is kept for the next one.
+    package_cache_mb: int = Field(default=5120, ge=1)
     build_seconds: float = 900
     image_mb: int = 4096
     registry_gc_hours: float = Field(default=24, gt=0)
     log_bytes: int = 20 * 1024 * 1024
+    #: Of so many of an app's deployments, the newest, the logs are kept.
+    kept_logs: int = Field(default=100, ge=1)
     source_mb: int = 500
+    repository_mb: int = Field(default=1024, ge=1)
     import_mb: int = Field(default=500, ge=1)
     import_seconds: float = Field(default=60, gt=0)
     import_ca: Path | None = None
@@ -85,6 +90,7 @@ class Settings(BaseSettings):
     app_cpus: float = 1.0
     app_pids: int = 256
     app_disk_mb: int = 1024
+    database_mb: int = Field(default=1024, ge=1)
     max_apps: int = 10
     max_live: int = 3
     workspace_slots: int = Field(default=1000, ge=1, le=1000)

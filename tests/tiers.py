@@ -171,6 +171,9 @@ LONG: dict[str, set[str]] = {
     "end_to_end/test_cli_sign_in.py": {
         "test_what_is_not_there_is_named",
     },
+    "end_to_end/test_database_limit.py": {
+        "test_a_full_database_takes_nothing_more_until_something_is_deleted",
+    },
     "end_to_end/test_deletion_meanwhile.py": {
         "test_an_app_deleted_in_the_middle_of_its_deployment",
     },
@@ -235,6 +238,10 @@ LONG: dict[str, set[str]] = {
         "test_a_busy_app_refuses_queues_or_lets_itself_be_superseded",
         "test_a_retry_starts_from_the_image_that_was_pushed",
         "test_what_is_queued_runs_when_its_turn_comes",
+    },
+    "end_to_end/test_repository_limit.py": {
+        "test_a_push_beyond_the_limit_is_refused_in_gits_own_output",
+        "test_it_is_told_on_the_page_too",
     },
     "end_to_end/test_share_links.py": {
         "test_a_guest_sees_what_runs_until_the_link_is_withdrawn",

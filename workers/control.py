@@ -10,6 +10,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.built import BuiltImages
+from activities.database_sizes import DatabaseSizes
 from activities.gitea_repos import GiteaRepositories
 from activities.import_records import ImportRecords
 from activities.mongo import Mongo
@@ -96,8 +97,9 @@ async def run(settings: Settings) -> None:
     database = Database.connect(settings)
     vault = Vault.open(settings)
     runtime = metrics_runtime(f"127.0.0.1:{settings.ports.control_metrics}")
+    sizes = DatabaseSizes(settings)
     server = HttpServer(
-        create_app(settings, database, vault),
+        create_app(settings, database, vault, sizes=sizes),
         str(settings.service_address),
         settings.ports.deploy_control,
     )
@@ -123,6 +125,7 @@ async def run(settings: Settings) -> None:
         asyncio.create_task(sweep_forever(client, database, settings)),
         asyncio.create_task(report_records(database)),
         asyncio.create_task(report_process()),
+        asyncio.create_task(sizes.watch()),
     ]
     try:
         await asyncio.gather(run_workers([worker], stop), serving)

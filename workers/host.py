@@ -138,6 +138,7 @@ def _runtime(settings: Settings, node: Node, control: NodeClient) -> Role:
 
 def _workspace(settings: Settings, node: Node, client: Client, control: NodeClient) -> Role:
     from activities.imports import Imports
+    from activities.package_cache import PackageCache
     from activities.runs import Runs
     from activities.workspace import Workspaces
     from activities.workspace_exec import Execs
@@ -173,7 +174,7 @@ def _workspace(settings: Settings, node: Node, client: Client, control: NodeClie
         held_queue=ids.runs_queue(node.node_id),
         held_slots=settings.max_runs,
         server=HttpServer(create_app(settings, node, client, execs), "127.0.0.1", node.agent_port),
-        watches=[workspaces.watch, imports.watch],
+        watches=[workspaces.watch, imports.watch, PackageCache(settings).watch],
     )
 
 

@@ -9,6 +9,7 @@ import httpx
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
+from activities.database_sizes import DatabaseSizes
 from api.bodies import Limits, guard
 from api.deploy_control import apps, checks, data, logs, nodes, registry, secrets, workspaces
 from api.deploy_control.auth import Callers, sender
@@ -28,11 +29,16 @@ BODIES: Limits = {
 
 
 def create_app(
-    settings: Settings, database: Database, vault: Vault, log_store: LogStore | None = None
+    settings: Settings,
+    database: Database,
+    vault: Vault,
+    log_store: LogStore | None = None,
+    sizes: DatabaseSizes | None = None,
 ) -> FastAPI:
     """Needs every node's token, the entry's, the control token and the registry's key to exist.
 
-    Give the process's one ``log_store`` when something else there writes logs too.
+    Give the process's one ``log_store`` when something else there writes logs too, and the
+    ``sizes`` that it watches.
     """
     callers = Callers.load(settings)
     control = read_secret(settings, "control-token").get_secret_value()
@@ -53,6 +59,7 @@ def create_app(
         database=database,
         vault=vault,
         logs=log_store or LogStore.open(settings),
+        sizes=sizes or DatabaseSizes(settings),
         agents=agents,
         registry=RegistryIssuer.open(settings, callers),
         passwords=BuildPasswords.open(settings),

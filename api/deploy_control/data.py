@@ -27,6 +27,7 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 
+from activities.database_sizes import DatabaseSize
 from api.deploy_control import documents
 from api.deploy_control.auth import AnEntry
 from api.deploy_control.secrets import mongodb_uri
@@ -65,8 +66,10 @@ Data = AsyncDatabase[dict[str, Any]]
 @router.post("/apps/{app_id}/data")
 async def ask(app_id: int, asked: Ask, entry: AnEntry, state: AState) -> Response:
     """Answers JSON. The entry has made sure whose app it is."""
+    if isinstance(asked, Insert | Replace):
+        state.sizes.refuse_when_full(app_id)
     async with _turn(app_id), _connected(state, app_id) as data:
-        text = await _answer(data, asked)
+        text = await _answer(data, asked, state.sizes.of(app_id))
     return Response(text, media_type="application/json")
 
 
@@ -88,9 +91,9 @@ async def _turn(app_id: int) -> AsyncIterator[None]:
         yield
 
 
-async def _answer(data: Data, asked: Ask) -> str:
+async def _answer(data: Data, asked: Ask, size: DatabaseSize | None) -> str:
     if isinstance(asked, ListCollections):
-        return await _list(data)
+        return await _list(data, size)
     name = documents.collection_name(asked.collection)
     match asked:
         case Find():
@@ -107,7 +110,7 @@ async def _answer(data: Data, asked: Ask) -> str:
             return "{}"
 
 
-async def _list(data: Data) -> str:
+async def _list(data: Data, size: DatabaseSize | None) -> str:
     names = sorted(
         name for name in await data.list_collection_names() if not documents.hidden(name)
     )
@@ -115,7 +118,8 @@ async def _list(data: Data) -> str:
         {"name": name, "documents": await data[name].estimated_document_count()}
         for name in names[:SHOWN_COLLECTIONS]
     ]
-    return documents.shown({"collections": shown, "total": len(names)}, "relaxed")
+    full = size is not None and size.full
+    return documents.shown({"collections": shown, "total": len(names), "full": full}, "relaxed")
 
 
 async def _find(data: Data, name: str, asked: Find) -> str:

@@ -9,8 +9,10 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field, StringConstraints
 
+from activities.rows import without_log
 from api.deploy_control.auth import AnEntry, ANode
-from api.deploy_control.state import AState
+from api.deploy_control.state import AState, State
+from ops.db.tables import Deployment
 
 router = APIRouter(tags=["logs"])
 
@@ -52,11 +54,21 @@ async def read(
     after: Annotated[int, Query(ge=-1)] = -1,
     follow: bool = False,
 ) -> StreamingResponse:
-    """JSON lines ``{n, text, source, at}`` with ``n`` above ``after``."""
-    await state.deployment(deployment_id)
+    """JSON lines ``{n, text, source, at}`` with ``n`` above ``after``.
+
+    Of a log that is no longer kept there is one line, which says so.
+    """
+    row = await state.deployment(deployment_id)
     chunks: AsyncIterator[bytes]
-    if follow:
+    if not state.logs.path(deployment_id).exists() and await _is_gone(state, row):
+        chunks = state.logs.gone(after, state.settings.kept_logs)
+    elif follow:
         chunks = state.logs.follow(deployment_id, after, lambda: state.ended(deployment_id))
     else:
         chunks = state.logs.read(deployment_id, after)
     return StreamingResponse(chunks, media_type=JSON_LINES)
+
+
+async def _is_gone(state: State, row: Deployment) -> bool:
+    async with state.database.session() as session:
+        return row.id in await without_log(session, row.app_id, state.settings.kept_logs)

@@ -9,6 +9,7 @@ import httpx
 from fastapi import Depends, Request
 
 from activities.contracts.base import DeploymentStatus
+from activities.database_sizes import DatabaseSizes
 from api.deploy_control.registry_tokens import BuildPasswords, RegistryIssuer
 from ops.crypto import Vault
 from ops.db.session import Database
@@ -25,6 +26,7 @@ class State:
     database: Database
     vault: Vault
     logs: LogStore
+    sizes: DatabaseSizes
     agents: httpx.AsyncClient
     registry: RegistryIssuer
     passwords: BuildPasswords

@@ -35,7 +35,7 @@ router = APIRouter(prefix="/api/apps/{app_id}/data", tags=["data"])
 PATIENCE = httpx.Timeout(15.0, connect=3.0)
 NO_CONTENT = status.HTTP_204_NO_CONTENT
 READING = errors(401, 404, 409, 422, 503)
-WRITING = errors(401, 403, 404, 409, 422, 503)
+WRITING = errors(401, 403, 404, 409, 422, 429, 503)
 
 Collection = Annotated[
     str, Query(max_length=500, description="A name may hold a slash", examples=["notes"])

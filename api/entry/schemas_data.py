@@ -18,10 +18,11 @@ class CollectionOut(Given):
 
 
 class CollectionsOut(Given):
-    """``total`` counts also those beyond the first 200."""
+    """``total`` counts also those beyond the first 200. ``full``: nothing is inserted or updated."""
 
     collections: list[CollectionOut]
     total: int = Field(examples=[1])
+    full: bool = Field(examples=[False])
 
 
 class DocumentsOut(Given):

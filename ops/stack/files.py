@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.settings import DEFAULT_HOME, Settings, read_secret
-from ops.stack import build_step, programs, workspace_files
+from ops.stack import build_step, git_hooks, programs, workspace_files
 from ops.stack.network import build_cgroup, default_mtu
 from ops.stack.nginx import write_nginx
 from ops.stack.render import render, write
@@ -189,6 +189,7 @@ def _gitea(settings: Settings, assets: Path | None) -> None:
     for name, kind in GITEA_SECRETS.items():
         make = partial(run, [settings.tools_bin / "gitea", "generate", "secret", kind])
         put_once(home / "secrets" / name, make, owner=owner(user))
+    git_hooks.write_hooks(settings)
     text = render(
         "gitea.ini",
         user=user,
@@ -201,6 +202,7 @@ def _gitea(settings: Settings, assets: Path | None) -> None:
         ssh_listen=programs.ssh_listen(settings),
         ssh_port=settings.ports.gitea_ssh,
         largest_push=settings.source_mb * 1024 * 1024,
+        hooks=git_hooks.hooks_folder(settings),
     )
     write(settings.etc / "gitea.ini", text, mode=0o640, owner=(0, owner(user)[1]))
 

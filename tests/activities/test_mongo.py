@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from activities.contracts.servers import DatabaseInput
+from activities.database_sizes import MEASURE
 from activities.mongo import Mongo
 from api.deploy_control.secrets import mongodb_uri
 from ops.crypto import Vault, database_context
@@ -66,6 +68,34 @@ async def test_an_app_reads_and_writes_its_own_database_only(
         for app in apps:
             for _ in range(2):
                 assert (await mongo.drop_database(database_of(app))).gone
+
+
+async def test_all_files_of_a_database_are_measured(
+    settings: Settings, database: Database, vault: Vault, given: Given
+) -> None:
+    """Those of long values and of indexes too: as much as PostgreSQL itself says."""
+    mongo = Mongo(settings, database, vault)
+    app = await given.app()
+    name = database_of(app).database
+    await mongo.ensure_database(database_of(app))
+    app = await given.again(app)
+    async with connect(settings, vault, app) as client:
+        notes = client.get_default_database()["notes"]
+        await notes.insert_many([{"text": secrets.token_hex(100_000)} for _ in range(5)])
+        await notes.create_index("number")
+    async with mongo._postgres() as connection:
+        found = await connection.execute(MEASURE)
+        measured = {row[0]: row for row in await found.fetchall()}
+        said = await connection.execute(
+            "SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c"
+            " JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = %s AND c.relkind = 'r'",
+            (name,),
+        )
+        assert await said.fetchall() == [(measured[name][1],)]
+        assert measured[name][1] > 500_000
+        assert measured[name][2:] == (True, True)
+    await mongo.drop_database(database_of(app))
 
 
 async def test_a_dropped_database_is_gone_and_can_be_made_again(

@@ -35,6 +35,8 @@ TEST_ENVIRONMENT = {
     "STUDIO_BUILD_STEP_MEMORY_MB": "1024",
     "STUDIO_APP_DISK_MB": "128",
     "STUDIO_IMAGE_MB": "700",
+    "STUDIO_DATABASE_MB": "48",
+    "STUDIO_REPOSITORY_MB": "64",
     "STUDIO_SIGN_IN_ATTEMPTS": "5",
     "STUDIO_IMPORT_CA": "/var/lib/fun-ai-studio-test/etc/import-ca.pem",
     "STUDIO_IMPORT_MB": "20",

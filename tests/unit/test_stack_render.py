@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from ops.settings import Settings
 from ops.stack import (
     files,
+    git_hooks,
     nginx,
     own_programs,
     programs,
@@ -163,6 +164,9 @@ def test_a_push_may_be_as_large_as_a_checkout(
     settings = Settings(home=tmp_path, source_mb=7)
     written = git_settings(settings, monkeypatch)
     assert written["receive.maxInputSize"] == str(7 * 1024 * 1024)
+    hooks = Path(written["core.hooksPath"])
+    assert sorted(hook.name for hook in hooks.iterdir()) == sorted(git_hooks.HOOKS)
+    assert all(hook.stat().st_mode & 0o777 == 0o755 for hook in hooks.iterdir())
     assert (settings.etc / "gitea.ini").stat().st_mode & 0o777 == 0o640
 
 

@@ -37,6 +37,7 @@ export default {
     collections: "Collections",
     none: "No data yet",
     noneHow: "The app has a MongoDB database of its own, at MONGODB_URI. What it writes there appears here.",
+    full: "The database is full: nothing is added or changed until documents or collections are deleted.",
     refresh: "Look again",
     more: "and {n} more",
     filter: "Filter",

@@ -242,6 +242,7 @@ const messages: Record<ErrorCode, string> = {
   no_database: "The app has no database yet. It is made when the app is deployed for the first time.",
   database_away: "The database does not answer just now. Try again in a minute.",
   database_refused: "The database refused this: {why}",
+  database_full: "The app's database is full: it may take {megabytes} MB. Delete documents or collections; it takes new ones again a minute later.",
   data_busy: "Too much is asked of databases just now. Try again in a minute.",
   data_too_slow: "This took longer than {seconds} s. Ask for fewer documents, or by a field that has an index.",
   collection_missing: "There is no collection {name}.",

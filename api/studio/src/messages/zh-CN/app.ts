@@ -39,6 +39,7 @@ const messages: typeof en = {
     collections: "集合",
     none: "还没有数据",
     noneHow: "应用拥有自己的 MongoDB 数据库（MONGODB_URI）。写入的内容会显示在这里。",
+    full: "数据库已满：删除文档或集合之前，无法新增或修改数据。",
     refresh: "刷新",
     more: "另有 {n} 个",
     filter: "筛选",

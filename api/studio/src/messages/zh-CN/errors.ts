@@ -241,6 +241,7 @@ const messages: Record<ErrorCode, string> = {
   no_database: "应用还没有数据库，首次部署时会自动创建。",
   database_away: "数据库暂时没有响应，请在一分钟后重试。",
   database_refused: "数据库拒绝了此操作：{why}",
+  database_full: "应用的数据库已满（上限 {megabytes} MB）。请删除文档或集合，约一分钟后即可再次写入。",
   data_busy: "当前对数据库的请求过多，请在一分钟后重试。",
   data_too_slow: "此操作超过 {seconds} 秒。请减少查询的文档，或按有索引的字段查询。",
   collection_missing: "没有名为 {name} 的集合。",
