@@ -79,7 +79,8 @@ async def standing(user: User) -> App:
 
 async def strike(platform: Platform, app: App, *hits: tuple[str, str]) -> Outcome:
     """Kill each program as soon as its stage of one deployment over a live release is seen to run."""
-    outcome = Outcome(*(", ".join(names) for names in zip(*hits, strict=True)))
+    programs, stages = (", ".join(names) for names in zip(*hits, strict=True))
+    outcome = Outcome(programs, stages)
     killed: dict[str, int] = {}
     moments: list[datetime] = []
     old = await app.live()
