@@ -211,6 +211,16 @@ def _json(value: dict[str, Any]) -> str:
     return json.dumps(value, indent=2) + "\n"
 
 
+IMAGES: dict[str, Any] = {
+    # As Debian's containerd can: the image store within it wants a newer one.
+    "storage-driver": "overlay2",
+    "features": {"containerd-snapshotter": False},
+    # User code has no IPv6 (ops/stack/network.py), and not every kernel has the rules for it.
+    "ip6tables": False,
+}
+"""Of both engines."""
+
+
 def runtime_engine_config(settings: Settings, mtu: int) -> dict[str, Any]:
     """The engine that runs apps, where this machine had none."""
     return {
@@ -224,6 +234,7 @@ def runtime_engine_config(settings: Settings, mtu: int) -> dict[str, Any]:
         "log-level": "warn",
         "log-driver": "json-file",
         "log-opts": {"max-size": "10m", "max-file": "2"},
+        **IMAGES,
     }
 
 
@@ -239,14 +250,11 @@ def build_engine_config(settings: Settings, mtu: int) -> dict[str, Any]:
         # BuildKit does not know ranges.
         "insecure-registries": [INSECURE_REGISTRIES, settings.registry],
         "icc": False,
-        "ip6tables": False,
         "userland-proxy": False,
         "mtu": mtu,
         # A warning for each step that fails, and whenever buildx hangs up.
         "log-level": "error",
-        # Images where BuildKit finds them without a registry, under names of this engine's own.
-        "storage-driver": "overlay2",
-        "features": {"containerd-snapshotter": False},
+        **IMAGES,
         "builder": {
             "Entitlements": {"network-host": False, "security-insecure": False, "device": False},
             # What is kept is activities/build_cache.py's to say.

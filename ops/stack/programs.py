@@ -213,12 +213,13 @@ def registry(settings: Settings) -> Program:
     )
 
 
-def docker_engine(settings: Settings) -> Program:
+def docker_engine(settings: Settings, binary: Path) -> Program:
     config = settings.etc / "docker.json"
     return Program(
         name="docker",
-        command=("/usr/sbin/dockerd", "--config-file", str(config)),
-        environment=SPARING,
+        command=(str(binary), "--config-file", str(config)),
+        # Our own runc before Debian's.
+        environment={**SPARING, "PATH": f"{settings.tools_bin}:{SYSTEM_PATH}"},
         # Its containers outlive it, and so must the shims in its process group.
         stop_as_group=False,
         stop_seconds=30,

@@ -127,7 +127,7 @@ class Up:
             *own_programs.own_programs(settings, code),
         ]
         if engines.owns_engine(settings, self.supervisor):
-            wanted.append(p.docker_engine(settings))
+            wanted.append(p.docker_engine(settings, tools["dockerd"].binary))
         self.programs = {program.name: program for program in wanted}
         running = {n for n, state in self.supervisor.states().items() if state in ("RUNNING",)}
         checks.check_ports(

@@ -106,7 +106,7 @@ def all_programs(settings: Settings) -> list[programs.Program]:
         programs.temporal(settings, binary),
         programs.gitea(settings, binary),
         programs.registry(settings),
-        programs.docker_engine(settings),
+        programs.docker_engine(settings, binary),
         programs.build_engine(settings, binary),
         programs.mongo(settings, binary),
         programs.prometheus(settings),
