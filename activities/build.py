@@ -88,7 +88,7 @@ class Build:
             pushed = await in_thread(_read_pushed, folder, given.image_id)
             if pushed is None:
                 secrets = await self._client.build_secrets(given.deployment_id)
-                login = Login(secrets.registry_user, secrets.registry_password)
+                login = Login(secrets.push_user, secrets.push_password)
                 pushed = await in_stoppable_thread(
                     lambda stop: self._push(given, folder, login, stop)
                 )

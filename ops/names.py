@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_REPOSITORY = re.compile(r"u[0-9]{1,18}-app([0-9]{1,18})")
+_REPOSITORY = re.compile(r"u([0-9]{1,18})-app([0-9]{1,18})")
 
 
 def app_container(app_id: int, release_id: int) -> str:
@@ -19,6 +19,12 @@ def app_repository(user_id: int, app_id: int) -> str:
 
 def app_of_repository(repository: str) -> int | None:
     """The app that a repository's name belongs to; None when it is of another shape."""
+    match = _REPOSITORY.fullmatch(repository)
+    return int(match.group(2)) if match else None
+
+
+def user_of_repository(repository: str) -> int | None:
+    """Whose app it is that a repository's name belongs to; None when it is of another shape."""
     match = _REPOSITORY.fullmatch(repository)
     return int(match.group(1)) if match else None
 

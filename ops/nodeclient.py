@@ -28,6 +28,8 @@ class BuildSecrets(BaseModel):
     git_token: SecretStr
     registry_user: str
     registry_password: SecretStr
+    push_user: str
+    push_password: SecretStr
     build_env: dict[str, SecretStr] = {}
 
 

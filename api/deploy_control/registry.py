@@ -7,17 +7,19 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Query
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
+from sqlmodel import col, select
 
 from activities.contracts.base import DeploymentStatus
 from api.deploy_control.registry_tokens import Subject, parse_scopes
 from api.deploy_control.state import AState, State
-from ops.errors import Invalid, NotFound, Unauthorized
+from ops.db.tables import App, Deployment
+from ops.errors import Invalid, Unauthorized
 from ops.names import app_repository
 
 router = APIRouter(tags=["registry"])
 
 _basic = HTTPBasic(realm="studio-registry", auto_error=False)
-_DEPLOYMENT = re.compile(r"deployment-([1-9][0-9]{0,17})")
+_OF_A_DEPLOYMENT = re.compile(r"(?P<kind>deployment|push)-(?P<id>[1-9][0-9]{0,17})")
 
 
 @router.get("/registry/token")
@@ -51,26 +53,30 @@ async def oauth_token(
 
 async def _subject(state: State, user: str, password: str) -> Subject:
     subject = state.registry.standing(user, password)
-    if subject is None and (match := _DEPLOYMENT.fullmatch(user)):
-        subject = await _deployment(state, int(match[1]), password)
+    match = _OF_A_DEPLOYMENT.fullmatch(user)
+    if match and state.passwords.good(user, password):
+        subject = await _of_a_deployment(state, match["kind"], int(match["id"]))
     if subject is None:
         raise Unauthorized("the registry does not know these credentials")
     return subject
 
 
-async def _deployment(state: State, deployment_id: int, password: str) -> Subject | None:
-    if not state.passwords.good(deployment_id, password):
+async def _of_a_deployment(state: State, kind: str, deployment_id: int) -> Subject | None:
+    """While it is under way. A push asks for a token for each place that may have a layer."""
+    query = (
+        select(Deployment.status, App.id, App.user_id)
+        .join(App, col(App.id) == Deployment.app_id)
+        .where(Deployment.id == deployment_id)
+    )
+    async with state.database.session() as session:
+        found = (await session.exec(query)).first()
+    if found is None or DeploymentStatus(found[0]).ended:
         return None
-    try:
-        row = await state.deployment(deployment_id)
-        app = await state.app(row.app_id)
-    except NotFound:
-        return None
-    if DeploymentStatus(row.status).ended:
-        return None
-    repository = app_repository(app.user_id, row.app_id)
+    _, app_id, user_id = found
+    repository = app_repository(user_id, app_id or 0)
     return Subject(
-        f"deployment-{deployment_id}",
-        "deployment",
+        f"{kind}-{deployment_id}",
+        kind,
         f"{state.settings.image_namespace}/{repository}",
+        user_id,
     )

@@ -4,6 +4,8 @@ Distribution's token flow: the registry answers 401 and names us; the client com
 credentials and the scopes that it wants; the token names the part of them that it may have.
 
     deployment-{id}   pull and push of exactly its app's repository, while the deployment runs
+    push-{id}         the same, and pull of its user's other apps: a layer that one of them has is
+                      mounted from there, not sent again. A build never has it: it could start FROM them
     node-{node_id}    a runtime node pulls every app's images; every node pulls base images
     control           everything, deletion too
     base              pull and push of base images
@@ -32,6 +34,7 @@ from pydantic import SecretStr
 
 from api.deploy_control.auth import Callers, same
 from ops.errors import Invalid
+from ops.names import user_of_repository
 from ops.settings import Settings, read_secret
 
 SERVICE = "studio-registry"
@@ -61,6 +64,7 @@ class Subject:
     name: str
     kind: str
     repository: str | None = None
+    user_id: int | None = None
 
 
 def parse_scopes(given: Iterable[str]) -> list[Scope]:
@@ -83,8 +87,12 @@ def permitted(subject: Subject, scope: Scope, namespace: str) -> frozenset[str]:
         return frozenset()
     if scope.name.startswith(BASE_IMAGES):
         return frozenset({"pull", "push"} if subject.kind == "base" else {"pull"})
-    if subject.kind == "deployment" and scope.name == subject.repository:
+    if subject.kind in ("deployment", "push") and scope.name == subject.repository:
         return frozenset({"pull", "push"})
+    if subject.kind == "push" and subject.user_id is not None:
+        folder, _, name = scope.name.rpartition("/")
+        if folder == namespace and user_of_repository(name) == subject.user_id:
+            return frozenset({"pull"})
     if subject.kind == "runtime" and scope.name.startswith(f"{namespace}/"):
         return frozenset({"pull"})
     return frozenset()
@@ -104,8 +112,12 @@ def build_user(deployment_id: int) -> str:
     return f"deployment-{deployment_id}"
 
 
+def push_user(deployment_id: int) -> str:
+    return f"push-{deployment_id}"
+
+
 class BuildPasswords:
-    """Passwords of ``deployment-{id}``: signed and short-lived, so none has to be kept."""
+    """Passwords of builds and pushes: signed and short-lived, so none has to be kept."""
 
     def __init__(self, key: bytes, seconds: float) -> None:
         self._key = HKDF(SHA256(), 32, None, b"studio registry build password").derive(key)
@@ -116,20 +128,20 @@ class BuildPasswords:
         key = base64.b64decode(read_secret(settings, "encryption-key").get_secret_value())
         return cls(key, settings.build_seconds + PASSWORD_GRACE_SECONDS)
 
-    def issue(self, deployment_id: int) -> str:
+    def issue(self, user: str) -> str:
         expires = int(time.time() + self._seconds)
-        return f"{expires}.{self._sign(deployment_id, expires)}"
+        return f"{expires}.{self._sign(user, expires)}"
 
-    def good(self, deployment_id: int, password: str) -> bool:
+    def good(self, user: str, password: str) -> bool:
         expires, _, signature = password.partition(".")
         if not re.fullmatch(r"[0-9]{1,12}", expires) or int(expires) < time.time():
             return False
         return hmac.compare_digest(
-            self._sign(deployment_id, int(expires)).encode(), signature.encode()
+            self._sign(user, int(expires)).encode(), signature.encode()
         )
 
-    def _sign(self, deployment_id: int, expires: int) -> str:
-        message = f"{deployment_id}.{expires}".encode()
+    def _sign(self, user: str, expires: int) -> str:
+        message = f"{user}.{expires}".encode()
         return hmac.new(self._key, message, hashlib.sha256).hexdigest()
 
 

@@ -8,7 +8,7 @@ from sqlmodel import col, select
 
 from activities.contracts.base import DeploymentKind, DeploymentStatus
 from api.deploy_control.auth import ARunner, ARuntime
-from api.deploy_control.registry_tokens import build_user
+from api.deploy_control.registry_tokens import build_user, push_user
 from api.deploy_control.state import AState, State
 from ops.crypto import database_context, env_context
 from ops.db.tables import App, AppEnv, Deployment
@@ -26,6 +26,8 @@ class BuildSecrets(BaseModel):
     git_token: str
     registry_user: str
     registry_password: str
+    push_user: str
+    push_password: str
     build_env: dict[str, str]
 
 
@@ -44,7 +46,9 @@ async def build_secrets(deployment_id: int, runner: ARunner, state: AState) -> B
         git_url=f"{settings.gitea_url}/{settings.git_owner}/{repository}.git",
         git_token=read_secret(settings, "gitea-runner-token").get_secret_value(),
         registry_user=build_user(deployment_id),
-        registry_password=state.passwords.issue(deployment_id),
+        registry_password=state.passwords.issue(build_user(deployment_id)),
+        push_user=push_user(deployment_id),
+        push_password=state.passwords.issue(push_user(deployment_id)),
         build_env=await user_env(state, deployment.app_id, at_build=True),
     )
 

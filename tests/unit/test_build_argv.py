@@ -34,7 +34,9 @@ SECRETS = BuildSecrets(
     git_url="http://git/x.git",
     git_token=SecretStr("read-token"),
     registry_user="deployment-7",
-    registry_password=SecretStr("push-password"),
+    registry_password=SecretStr("pull-password"),
+    push_user="push-7",
+    push_password=SecretStr("push-password"),
     build_env={"KEY": SecretStr("it's $secret")},
 )
 
@@ -94,7 +96,7 @@ def test_no_build_argument_becomes_an_option_or_overrides_ours(arguments: dict[s
 def test_secrets_are_neither_on_the_command_line_nor_in_the_environment() -> None:
     seen = " ".join(build_argv(SETTINGS, FOLDER, build(), environment_id(3, SECRETS)))
     seen += json.dumps(build_environment(SETTINGS, FOLDER))
-    for secret in ("read-token", "push-password", "$secret"):
+    for secret in ("read-token", "pull-password", "push-password", "$secret"):
         assert secret not in seen
 
 

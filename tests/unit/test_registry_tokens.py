@@ -32,6 +32,7 @@ class LongHeaders(JWSRegistry):
 
 
 OWN = Subject("deployment-4", "deployment", "apps/u1-app2")
+PUSH = Subject("push-4", "push", "apps/u1-app2", 1)
 
 
 def test_scopes_come_in_several_parameters_or_in_one() -> None:
@@ -78,7 +79,15 @@ def test_any_other_scope_is_refused(scope: str) -> None:
         (OWN, "repository:apps/u1-app2/x:pull", []),
         (OWN, "repository:apps/u2-app1:pull", []),
         (OWN, "repository:base/node:pull,push", ["pull"]),
+        (OWN, "repository:apps/u1-app3:pull", []),
         (OWN, "registry:catalog:*", []),
+        (PUSH, "repository:apps/u1-app2:pull,push", ["pull", "push"]),
+        (PUSH, "repository:apps/u1-app3:pull,push", ["pull"]),
+        (PUSH, "repository:apps/u11-app3:pull", []),
+        (PUSH, "repository:apps/u2-app1:pull", []),
+        (PUSH, "repository:apps/u1-app3/x:pull", []),
+        (PUSH, "repository:other/u1-app3:pull", []),
+        (PUSH, "repository:base/node:pull,push", ["pull"]),
         (Subject("node-r", "runtime"), "repository:apps/u2-app1:pull,push", ["pull"]),
         (Subject("node-r", "runtime"), "repository:appsx/u2-app1:pull", []),
         (Subject("node-b", "runner"), "repository:apps/u2-app1:pull", []),
@@ -98,15 +107,16 @@ def test_what_is_granted_was_asked_for_and_permitted(
 
 def test_a_build_password_is_for_one_deployment_and_ends() -> None:
     passwords = BuildPasswords(b"k" * 32, 60)
-    password = passwords.issue(4)
-    assert passwords.good(4, password)
-    assert not passwords.good(5, password)
-    assert not passwords.good(4, password + "0")
-    assert not BuildPasswords(b"x" * 32, 60).good(4, password)
-    assert not passwords.good(4, "")
-    assert not passwords.good(4, "²." + password)
+    password = passwords.issue("deployment-4")
+    assert passwords.good("deployment-4", password)
+    assert not passwords.good("deployment-5", password)
+    assert not passwords.good("push-4", password)
+    assert not passwords.good("deployment-4", password + "0")
+    assert not BuildPasswords(b"x" * 32, 60).good("deployment-4", password)
+    assert not passwords.good("deployment-4", "")
+    assert not passwords.good("deployment-4", "²." + password)
     late = BuildPasswords(b"k" * 32, -1)
-    assert not late.good(4, late.issue(4))
+    assert not late.good("deployment-4", late.issue("deployment-4"))
 
 
 def test_a_token_carries_its_certificate_and_the_access() -> None:

@@ -44,7 +44,9 @@ async def test_build_secrets_are_redacted(settings: Settings) -> None:
         "git_url": "u",
         "git_token": "git-secret",
         "registry_user": "deployment-1",
-        "registry_password": "push-secret",
+        "registry_password": "pull-secret",
+        "push_user": "push-1",
+        "push_password": "push-secret",
         "build_env": {"KEY": "env-secret"},
     }
     secrets = await client(settings, httpx.Response(200, json=body)).build_secrets(1)
