@@ -9,6 +9,7 @@ SHARE = {
     "end_to_end": {
         "test_app_view.py",
         "test_build_cache.py",
+        "test_build_turns.py",
         "test_doctor.py",
         "test_exposure.py",
         "test_hostile_builds.py",
@@ -46,6 +47,7 @@ LONG: dict[str, set[str]] = {
         "test_a_link_that_expired_shows_nothing",
     },
     "browser/attacks/test_texts.py": {
+        "test_a_variable_that_cannot_be_one_is_refused_beside_its_field",
         "test_in_the_studio",
         "test_on_the_pages_of_an_app",
     },
@@ -91,6 +93,7 @@ LONG: dict[str, set[str]] = {
     },
     "browser/test_refused_inputs.py": {
         "test_a_refusal_outlives_what_is_loaded_meanwhile",
+        "test_beside_the_field_in_chinese",
         "test_in_the_studio",
     },
     "browser/test_studio_files.py": {
@@ -161,6 +164,9 @@ LONG: dict[str, set[str]] = {
     "end_to_end/test_build_cache.py": {
         "test_the_cache_is_kept_below_its_setting",
     },
+    "end_to_end/test_build_turns.py": {
+        "test_one_build_overtakes_those_of_who_has_many",
+    },
     "end_to_end/test_cli_publish.py": {
         "test_a_log_is_followed_over_releases_until_ctrl_c_or_a_stop",
         "test_a_variable_that_was_missing_is_set_and_the_deployment_retried",
@@ -192,6 +198,9 @@ LONG: dict[str, set[str]] = {
         "test_a_file_of_300_mb_is_refused",
         "test_what_an_app_prints_carries_no_control_sequences",
     },
+    "end_to_end/test_image_content.py": {
+        "test_no_secret_is_in_an_image",
+    },
     "end_to_end/test_image_registry.py": {
         "test_layers_of_a_deleted_app_are_collected",
     },
@@ -205,6 +214,7 @@ LONG: dict[str, set[str]] = {
     },
     "end_to_end/test_logs.py": {
         "test_a_deployment_can_be_followed_by_its_id",
+        "test_no_secret_is_seen_anywhere[fails]",
     },
     "end_to_end/test_many_releases.py": {
         "test_a_pruned_release_cannot_be_made_live",
@@ -231,6 +241,7 @@ LONG: dict[str, set[str]] = {
         "test_the_second_install_asks_nobody_outside",
     },
     "end_to_end/test_publish.py": {
+        "test_a_bad_release_never_harms_the_old_one[never healthy]",
         "test_a_bad_release_never_harms_the_old_one[wrong port]",
         "test_an_unchanged_tree_is_not_built_again",
     },

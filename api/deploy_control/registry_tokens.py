@@ -136,9 +136,7 @@ class BuildPasswords:
         expires, _, signature = password.partition(".")
         if not re.fullmatch(r"[0-9]{1,12}", expires) or int(expires) < time.time():
             return False
-        return hmac.compare_digest(
-            self._sign(user, int(expires)).encode(), signature.encode()
-        )
+        return hmac.compare_digest(self._sign(user, int(expires)).encode(), signature.encode())
 
     def _sign(self, user: str, expires: int) -> str:
         message = f"{user}.{expires}".encode()

@@ -140,10 +140,9 @@ async def test_secrets_are_given_while_a_deployment_runs(
         stored.status = "FAILED"
     answer = await control.get(f"/deployments/{row.id}/build", headers=runner)
     assert answer.status_code == 409
-    token = await control.get(
-        "/registry/token", auth=(build["registry_user"], build["registry_password"])
-    )
-    assert token.status_code == 401
+    for kind in ("registry", "push"):
+        login = (build[f"{kind}_user"], build[f"{kind}_password"])
+        assert (await control.get("/registry/token", auth=login)).status_code == 401
 
 
 async def test_a_repair_gets_the_live_releases_port(
