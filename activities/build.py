@@ -17,7 +17,7 @@ from activities.build_command import (
     docker_config,
     environment_file,
 )
-from activities.build_failure import explain
+from activities.build_failure import explain, shown
 from activities.build_folder import BuildFolder, local_image
 from activities.child import end, kill_group, kill_predecessor, spawn
 from activities.contracts.base import Confirmed, DeploymentRef
@@ -45,7 +45,8 @@ from ops.nodeclient import BuildSecrets, NodeClient
 from ops.settings import Settings
 
 LOG_SOURCE = "build"
-TAIL = 40
+TAIL = 120
+"""Lines of a build that are kept for its failure: what they repeat is left out later."""
 CHUNK = 1 << 16
 
 
@@ -157,7 +158,7 @@ class Build:
                     code=ErrorCode.BUILD_TOO_LONG,
                     values={"seconds": self._settings.build_seconds},
                     hint="what does it wait for? the last lines say where it was",
-                    log_tail=list(tail),
+                    log_tail=shown(tail),
                 ) from None
             finally:
                 filling.cancel()
@@ -168,7 +169,7 @@ class Build:
                 "the runner's disk is nearly full, and the build was ended",
                 code=ErrorCode.BUILD_DISK,
                 hint="does a step write very much? if not, tell an administrator",
-                log_tail=list(tail),
+                log_tail=shown(tail),
             )
         if code != 0:
             raise await self._failure(list(tail))
@@ -196,7 +197,9 @@ class Build:
     async def _failure(self, tail: list[str]) -> BuildFailed | PlatformError:
         if not await in_thread(self._engine.answers):
             return PlatformError(
-                "the build engine went away", hint="it is tried again by itself", log_tail=tail
+                "the build engine went away",
+                hint="it is tried again by itself",
+                log_tail=shown(tail),
             )
         return explain(tail, str(self._settings.service_address))
 

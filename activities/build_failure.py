@@ -15,6 +15,13 @@ _STEP = re.compile(
 )
 """As BuildKit says it, and as the older one inside Docker 20.10 does."""
 
+_STEP_FAILED = re.compile(r"#\d+ ERROR: ")
+"""Ends what a step printed, of which each line has its time there. buildx then shows its end once
+more, and the step's lines of the Dockerfile."""
+
+SHOWN = 40
+"""Lines of a failure that people get to see."""
+
 _WRAPPING = re.compile(
     r"^(ERROR: |failed to build: |failed to solve( with frontend [\w.]+)?: "
     r"|rpc error: code = \w+ desc = |failed to create LLB definition: )+"
@@ -118,13 +125,19 @@ def explain(tail: Sequence[str], own_address: str) -> BuildFailed | PlatformErro
         return PlatformError(
             f"the build was interrupted: {_what(last)}",
             hint="it is tried again by itself",
-            log_tail=list(tail),
+            log_tail=shown(tail),
         )
     what = f"the build failed: {_what(last)}"
     cause = next((cause for cause in _SOLVE_CAUSES if cause.pattern.search(last)), None)
     if cause is None:
-        return BuildFailed(what, code=ErrorCode.BUILD_FAILED, log_tail=list(tail))
-    return BuildFailed(what, code=cause.code, hint=cause.hint, log_tail=list(tail))
+        return BuildFailed(what, code=ErrorCode.BUILD_FAILED, log_tail=shown(tail))
+    return BuildFailed(what, code=cause.code, hint=cause.hint, log_tail=shown(tail))
+
+
+def shown(tail: Sequence[str]) -> list[str]:
+    """The last lines that tell people something: without those that buildx repeats."""
+    failed = next((at for at, line in enumerate(tail, 1) if _STEP_FAILED.match(line)), len(tail))
+    return list(tail[:failed])[-SHOWN:]
 
 
 def _what(line: str) -> str:
@@ -143,6 +156,6 @@ def _of_step(tail: Sequence[str], code: int) -> BuildFailed:
             code=ErrorCode.BUILD_STEP,
             values={"exit_code": code},
             hint="the last lines of the log say why",
-            log_tail=list(tail),
+            log_tail=shown(tail),
         )
-    return BuildFailed(what, code=cause.code, hint=cause.hint, log_tail=list(tail))
+    return BuildFailed(what, code=cause.code, hint=cause.hint, log_tail=shown(tail))

@@ -33,6 +33,9 @@ SECONDS = 30.0
 PROBE_SECONDS = 1.0
 GRACE_SECONDS = 5.0
 TOOK_TOO_LONG = 124
+USUAL_MODES = ("/bin/sh", "-c", 'umask 022; exec "$0" "$@"')
+"""What makes a command's files writable for its user alone. Engines and their runc differ in whether
+they set it for a command in a container that runs already."""
 CLOSED = "the workspace is not open"
 OPEN_IT = "open it first"
 
@@ -142,7 +145,7 @@ class Execs:
     ) -> str:
         """The id of a command that is not started yet."""
         body = {
-            "Cmd": list(argv),
+            "Cmd": [*USUAL_MODES, *argv],
             "User": UNPRIVILEGED,
             "Env": [f"{key}={value}" for key, value in (env or {}).items()],
             "WorkingDir": "/workspace",

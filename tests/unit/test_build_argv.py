@@ -239,3 +239,20 @@ def test_why_a_build_failed(lines: list[str], kind: type[Exception], hint: str) 
     assert type(error) is kind
     assert hint in error.hint
     assert error.log_tail == lines
+
+
+def test_what_a_step_printed_is_not_hidden_by_what_buildx_repeats() -> None:
+    """As buildx says it of a current engine."""
+    printed = [f"#13 0.{n} line {n}" for n in range(50)]
+    repeated = [
+        "------",
+        " > [build 7/8] RUN make:",
+        *(line[4:] for line in printed[-10:]),
+        "------",
+    ]
+    quoted = ["Dockerfile:17", "-----", "  16 |     ARG A", "  17 | >>> RUN make", "-----"]
+    last = 'process "/bin/sh -c make" did not complete successfully: exit code: 2'
+    tail = [*printed, f"#13 ERROR: {last}", *repeated, *quoted, f"ERROR: failed to build: {last}"]
+    error = explain(tail, "172.29.255.1")
+    assert error.log_tail == [*printed[-39:], f"#13 ERROR: {last}"]
+    assert "exit code 2" in str(error)
