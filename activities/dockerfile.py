@@ -29,6 +29,7 @@ _VARIABLE = re.compile(r"\$(?:\{(?P<name>\w+)(?::?-(?P<default>[^}]*))?\}|(?P<ba
 _SOURCE = re.compile(r"(?:^|\s)--(from|mount)=(\S+)")
 _PORT = re.compile(r"(\d{1,5})(/tcp)?")
 _WITH_TEXT = re.compile(r"\s*(?:ONBUILD\s+)*(?:RUN|COPY|ADD)\s", re.IGNORECASE)
+_QUOTED = re.compile(r"""(?<!<<)(?<!<<-)(?:"[^"]*"|'[^']*')""")
 _TEXT_BEGINS = re.compile(r"""(?:^|\s)\d*<<(-?)(['"]?)([^\s'"<>|&;]+)\2(?=\s|$)""")
 
 
@@ -100,7 +101,9 @@ def _lines(text: str) -> Iterator[tuple[str, bool]]:
             continue
         takes_text = takes_text if continued else _WITH_TEXT.match(line) is not None
         if takes_text:
-            ends += [(dash == "-", end) for dash, _, end in _TEXT_BEGINS.findall(line)]
+            ends += [
+                (dash == "-", end) for dash, _, end in _TEXT_BEGINS.findall(_QUOTED.sub("", line))
+            ]
         continued = line.rstrip().endswith("\\")
 
 

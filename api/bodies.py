@@ -32,8 +32,8 @@ Limits = Mapping[str, int | None]
 """By the path of a route. None: it passes on what comes, and keeps nothing."""
 
 
-def guard(app: FastAPI, who: Who, limits: Limits) -> None:
-    app.add_middleware(Bodies, who=who, limits=limits)
+def guard(app: FastAPI, who: Who, limits: Limits, of_one: int = OF_ONE) -> None:
+    app.add_middleware(Bodies, who=who, limits=limits, of_one=of_one)
     app.add_exception_handler(Refused, _reason)
 
 
@@ -63,10 +63,11 @@ class _Body:
 class Bodies:
     """Plain ASGI, around an application."""
 
-    def __init__(self, app: ASGIApp, who: Who, limits: Limits) -> None:
+    def __init__(self, app: ASGIApp, who: Who, limits: Limits, of_one: int) -> None:
         self._app = app
         self._who = who
         self._limits = limits
+        self._of_one = of_one
         self._held: Counter[Hashable] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -104,7 +105,7 @@ class Bodies:
             raise Refused(TooLarge("this is too large to be sent", code=ErrorCode.BODY_TOO_LARGE))
         self._held[body.sender] += body.taken - body.held
         body.held = body.taken
-        if self._held[body.sender] > OF_ONE or self._held.total() > OF_ALL:
+        if self._held[body.sender] > self._of_one or self._held.total() > OF_ALL:
             raise Refused(
                 LimitReached(
                     "too much is sent at once",

@@ -9,7 +9,6 @@ SHARE = {
     "end_to_end": {
         "test_app_view.py",
         "test_build_cache.py",
-        "test_build_turns.py",
         "test_doctor.py",
         "test_exposure.py",
         "test_hostile_builds.py",
@@ -126,6 +125,8 @@ LONG: dict[str, set[str]] = {
         "test_a_reload_comes_back_to_the_shell_and_a_closed_tab_ends_it",
     },
     "browser/test_vscode.py": {
+        "test_nobody_else_gets_to_it",
+        "test_elsewhere_a_link_may_lead_to_an_app_in_it_and_to_nothing_more",
         "test_it_ends_when_nobody_uses_it_and_comes_back_when_somebody_does",
         "test_it_ends_with_the_session_that_opened_it",
         "test_its_owner_works_in_it",
@@ -164,9 +165,6 @@ LONG: dict[str, set[str]] = {
     "end_to_end/test_build_cache.py": {
         "test_the_cache_is_kept_below_its_setting",
     },
-    "end_to_end/test_build_turns.py": {
-        "test_one_build_overtakes_those_of_who_has_many",
-    },
     "end_to_end/test_cli_publish.py": {
         "test_a_log_is_followed_over_releases_until_ctrl_c_or_a_stop",
         "test_a_variable_that_was_missing_is_set_and_the_deployment_retried",
@@ -194,6 +192,7 @@ LONG: dict[str, set[str]] = {
         "test_a_body_that_fills_the_memory_is_refused_before_it_is_read",
     },
     "end_to_end/test_hostile_builds.py": {
+        "test_a_build_that_forks_without_end_is_held_and_cancelled",
         "test_a_build_that_prints_200_mb_fills_no_log",
         "test_a_file_of_300_mb_is_refused",
         "test_what_an_app_prints_carries_no_control_sequences",
@@ -224,6 +223,7 @@ LONG: dict[str, set[str]] = {
         "test_somebody_elses_release_cannot_be_made_live",
     },
     "end_to_end/test_metrics.py": {
+        "test_requests_are_counted_by_route_and_not_by_path",
         "test_a_held_build_slot_shows",
         "test_a_node_that_is_stopped_is_not_up",
         "test_deployments_and_their_stages_are_counted",
@@ -241,6 +241,7 @@ LONG: dict[str, set[str]] = {
         "test_the_second_install_asks_nobody_outside",
     },
     "end_to_end/test_publish.py": {
+        "test_rollback_and_stop_and_start",
         "test_a_bad_release_never_harms_the_old_one[never healthy]",
         "test_a_bad_release_never_harms_the_old_one[wrong port]",
         "test_an_unchanged_tree_is_not_built_again",

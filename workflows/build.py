@@ -81,7 +81,6 @@ class Builder:
                 HOLD,
                 queue=ids.RUNNER_QUEUE,
                 summary=f"hold a build slot for deployment {plan.deployment_id}",
-                turn_of=f"user {plan.user_id}",
             )
             self._holds.append(hold)
             runner = await self._runner(hold, hold_id)

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.common import Priority
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
@@ -31,12 +30,8 @@ def begin(
     *,
     queue: str,
     summary: str | None = None,
-    turn_of: str | None = None,
 ) -> workflow.ActivityHandle[Out]:
-    """Start an activity on a task queue; a cancel of the handle waits until it has really ended.
-
-    Of what waits in the queue, each ``turn_of`` has its turn, however many of another's are before.
-    """
+    """Start an activity on a task queue; a cancel of the handle waits until it has really ended."""
     handle: workflow.ActivityHandle[Any] = workflow.start_activity(
         activity.name,
         given,
@@ -44,7 +39,6 @@ def begin(
         result_type=activity.returns,
         cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         summary=summary,
-        priority=Priority(fairness_key=turn_of) if turn_of else Priority.default,
         **policy.options,
     )
     handle.add_done_callback(_look_at)

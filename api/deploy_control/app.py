@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from activities.database_sizes import DatabaseSizes
-from api.bodies import Limits, guard
+from api.bodies import OF_ALL, Limits, guard
 from api.deploy_control import apps, checks, data, logs, nodes, registry, secrets, workspaces
 from api.deploy_control.auth import Callers, sender
 from api.deploy_control.registry_tokens import BuildPasswords, RegistryIssuer
@@ -72,7 +72,8 @@ def create_app(
     async def live() -> dict[str, str]:
         return {"status": "ok"}
 
-    guard(app, sender, BODIES)
+    # The entry asks for everybody, and has counted for each.
+    guard(app, sender, BODIES, of_one=OF_ALL)
     instrument_fastapi(app)
     return app
 

@@ -180,6 +180,7 @@ def write_configs(settings: Settings, gitea_assets: Path | None, npm_registry: s
     write(etc / "docker.json", _json(runtime_engine_config(settings, default_mtu())))
     write(etc / "build-engine.json", _json(build_engine_config(settings, default_mtu())))
     write(programs.build_path(settings) / "runc", build_runc(settings), mode=0o755)
+    write(programs.build_path(settings) / "git", render("build-git"), mode=0o755)
 
 
 def _gitea(settings: Settings, assets: Path | None) -> None:
@@ -212,8 +213,7 @@ def _json(value: dict[str, Any]) -> str:
 
 
 IMAGES: dict[str, Any] = {
-    # As Debian's containerd can: the image store within it wants a newer one.
-    "storage-driver": "overlay2",
+    # With the driver that a data root has, else overlay2: the store within containerd wants a newer one.
     "features": {"containerd-snapshotter": False},
     # User code has no IPv6 (ops/stack/network.py), and not every kernel has the rules for it.
     "ip6tables": False,

@@ -135,8 +135,6 @@ def temporal(settings: Settings, binary: Path) -> Program:
             f"--namespace={settings.temporal_namespace}",
             # Workflows that have ended are held for an hour else, and one machine has few that run.
             "--dynamic-config-value=history.hostLevelCacheMaxSize=256",
-            # One who asks for many builds at once gets every other slot, not all of them.
-            "--dynamic-config-value=matching.enableFairness=true",
             # The development server always opens its HTTP API too, and that asks nobody who they
             # are: a page in a browser on this host could start and end workflows. No request can
             # name this host, because a host's name holds no space.

@@ -141,6 +141,14 @@ async def test_a_link_in_place_of_a_mount_leads_nowhere(user: User, tmp_path: Pa
     assert (sockets / "docker.sock").exists()
 
 
+async def test_no_git_runs_outside_of_a_step(user: User) -> None:
+    """The engine would run it as root on the host, with whatever keys lie there."""
+    app = await user.app({"Dockerfile": f"{BASE}ADD https://git.invalid/a/b.git /b\n"})
+    ended = await app.deployed()
+    assert ended["error"]["stage"] == "build", ended
+    assert "git is not to be had here" in await app.log(ended["id"])
+
+
 async def test_what_an_app_prints_carries_no_control_sequences(user: User) -> None:
     """Neither in the error of a deployment nor in the log of one that is live."""
     nasty = r'"\u001b]0;owned\u0007\u001b[2Jplain\u0000 \u001b[31mred\u001b[0m\r\u009b5n"'

@@ -68,6 +68,8 @@ class Server:
                 ]
             )
         if query == FREE:
+            if self.fails == FREE:
+                raise psycopg.errors.LockNotAvailable("somebody holds a lock on it")
             return Rows([(self.schemas[given[0]].free,)])
         if query == LEFT_BEHIND:
             return Rows([(table,) for table in self.schemas[given[0]].left_behind])
@@ -84,7 +86,8 @@ class Server:
         return Rows([])
 
     def changes(self) -> list[str]:
-        return [text for text in self.done if not text.startswith("CREATE EXTENSION")]
+        ours = ("CREATE EXTENSION", "SET LOCAL lock_timeout")
+        return [text for text in self.done if not text.startswith(ours)]
 
 
 class Rows:
@@ -102,6 +105,16 @@ def watching(monkeypatch: pytest.MonkeyPatch, **schemas: Schema) -> tuple[Server
     server = Server(**schemas)
     monkeypatch.setattr(database_sizes, "admin_connection", server.connect)
     return server, DatabaseSizes(Settings(database_mb=10))
+
+
+async def test_who_holds_a_lock_does_not_keep_a_database_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server, sizes = watching(monkeypatch, db_7=Schema(LIMIT + 1, free=LIMIT))
+    server.fails = FREE
+    await sizes.look()
+    assert not server.schemas["db_7"].written
+    assert sizes.of(7) == DatabaseSize(LIMIT + 1, full=True)
 
 
 async def test_one_over_its_limit_is_closed_once_and_nobody_else_is(

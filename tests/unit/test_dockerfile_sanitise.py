@@ -126,7 +126,7 @@ FROM b
   THREE
 THREE
 FROM c
-RUN echo $((1<<2)) && cat <<<d
+RUN echo $((1<<2)) "a <<EOF b" && cat <<<d
 FROM e
 """
 

@@ -17,7 +17,7 @@ from activities.build_folder import local_image
 from activities.contracts.runtime import RouteTarget
 from activities.routes import Routes
 from ops import names
-from ops.names import app_of_repository, ids_in
+from ops.names import app_of_repository, ids_in, user_of_repository
 from ops.settings import Settings
 from workflows import ids
 
@@ -85,7 +85,8 @@ def test_every_function_of_an_id_is_here() -> None:
         function
         for module in (ids, names)
         for name, function in inspect.getmembers(module, inspect.isfunction)
-        if not name.startswith("_") and function not in (app_of_repository, ids_in)
+        if not name.startswith("_")
+        and function not in (app_of_repository, user_of_repository, ids_in)
     }
     tried: set[object] = {
         names.app_container,
@@ -119,6 +120,7 @@ def test_git_and_the_registry_take_a_repository_and_it_names_its_app(user: int, 
     assert IMAGE_NAME.fullmatch(repository)
     assert len(repository) <= 100
     assert app_of_repository(repository) == app
+    assert user_of_repository(repository) == user
 
 
 @given(NUMBERS)
