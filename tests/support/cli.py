@@ -95,6 +95,8 @@ class Running:
     @asynccontextmanager
     async def of(cls, user: User, *words: str) -> AsyncIterator[Running]:
         process = await asyncio.create_subprocess_exec(
+            # What a shell runs in the background ignores Ctrl-C, and so do its children.
+            *("env", "--default-signal=INT"),
             *COMMAND,
             *words,
             env=environment(user) | {"PYTHONUNBUFFERED": "1"},
