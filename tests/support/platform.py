@@ -36,7 +36,7 @@ TEST_ENVIRONMENT = {
     "STUDIO_APP_DISK_MB": "128",
     "STUDIO_IMAGE_MB": "700",
     "STUDIO_DATABASE_MB": "48",
-    "STUDIO_REPOSITORY_MB": "64",
+    "STUDIO_REPOSITORY_MB": "480",
     "STUDIO_SIGN_IN_ATTEMPTS": "5",
     "STUDIO_IMPORT_CA": "/var/lib/fun-ai-studio-test/etc/import-ca.pem",
     "STUDIO_IMPORT_MB": "20",

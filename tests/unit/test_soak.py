@@ -22,6 +22,7 @@ from ops.settings import Settings
 
 STARTS = 1.0
 """Seconds until it listens; a release that is watched is given up for less than that."""
+NEVER = 3600.0
 BEFORE = RouteTarget(release_id=6, address="172.20.0.6", port=3000)
 
 
@@ -66,7 +67,7 @@ class SlowToStart:
         self.routes.append(target)
 
     @asynccontextmanager
-    async def listening_soon(self) -> AsyncIterator[None]:
+    async def listening_soon(self, seconds: float = STARTS) -> AsyncIterator[None]:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
 
@@ -75,7 +76,7 @@ class SlowToStart:
             writer.close()
 
         async def listen() -> None:
-            await asyncio.sleep(STARTS)
+            await asyncio.sleep(seconds)
             async with await asyncio.start_server(answer, "127.0.0.1", self.port):
                 await asyncio.Event().wait()
 
@@ -124,7 +125,7 @@ async def test_one_that_ended_with_the_machine_is_started_again() -> None:
 async def test_what_is_wrong_with_the_app_itself_leads_back(
     app: SlowToStart, attempt: int, code: ErrorCode
 ) -> None:
-    async with app.listening_soon():
+    async with app.listening_soon(NEVER):
         with pytest.raises(ApplicationError) as failure:
             await app.soak(attempt, health_seconds=0.3)
     assert from_application_error(failure.value).code is code
