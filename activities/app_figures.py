@@ -5,7 +5,6 @@ The engine's own figures take it a second a container; these are two small files
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from docker.errors import DockerException
 
 from activities.boundary import in_thread
 from activities.containers import Containers
-from ops.errors import PlatformError
+from activities.watches import for_ever
 from ops.metrics import REPORT_SECONDS, metrics
 
 CGROUPS = Path("/sys/fs/cgroup")
@@ -79,14 +78,12 @@ class AppFigures:
 
     async def watch(self) -> None:
         """For as long as the worker runs."""
-        while True:
-            try:
-                await in_thread(self.report)
-            except (PlatformError, DockerException) as error:
-                log.info("app_figures.engine_away", error=str(error)[:200])
-            except Exception:
-                log.exception("app_figures.look_failed")
-            await asyncio.sleep(REPORT_SECONDS)
+        await for_ever(
+            "app_figures",
+            lambda: in_thread(self.report),
+            REPORT_SECONDS,
+            away=(DockerException,),
+        )
 
     def report(self) -> None:
         memory = dict.fromkeys(self._cpu, 0)

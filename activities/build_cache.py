@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import structlog
 
 from activities.boundary import in_thread
 from activities.engine import Engine
-from ops.errors import PlatformError
+from activities.watches import for_ever
 from ops.settings import Settings
 
 LOOK_SECONDS = 300.0
@@ -25,15 +23,7 @@ class BuildCache:
 
     async def watch(self) -> None:
         """For as long as the worker runs."""
-        while True:
-            try:
-                await self.prune()
-            except PlatformError as error:
-                log.info("build_cache.engine_away", error=str(error))
-            except Exception:
-                # Whatever it is: a watch that ended would let the cache fill the disk.
-                log.exception("build_cache.prune_failed")
-            await asyncio.sleep(LOOK_SECONDS)
+        await for_ever("build_cache", self.prune, LOOK_SECONDS)
 
     async def prune(self) -> int:
         """How many bytes were freed. What a running build uses stays."""

@@ -12,7 +12,6 @@ limit, as what is free in one collection is of no use to another. Its files take
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import psycopg
@@ -20,8 +19,9 @@ import structlog
 from psycopg import sql
 
 from activities.mongo import Connection, admin_connection
+from activities.watches import for_ever
 from ops.error_codes import ErrorCode
-from ops.errors import LimitReached, PlatformError
+from ops.errors import LimitReached
 from ops.names import app_database
 from ops.settings import Settings
 
@@ -130,7 +130,10 @@ class DatabaseSizes:
 
     async def watch(self) -> None:
         """For as long as the process runs. What may take long does not keep the looks waiting."""
-        await asyncio.gather(_for_ever(self.look), _for_ever(self.vacuum))
+        await asyncio.gather(
+            for_ever("database_sizes", self.look, LOOK_SECONDS),
+            for_ever("database_vacuum", self.vacuum, LOOK_SECONDS),
+        )
 
     async def look(self) -> None:
         """Measures all databases; closes those that are full, and opens those that no longer are."""
@@ -217,15 +220,3 @@ async def _vacuum(connection: Connection, name: str) -> None:
             )
         except psycopg.Error as error:  # dropped meanwhile, or it takes too long
             log.info("database_sizes.not_vacuumed", database=name, error=str(error))
-
-
-async def _for_ever(step: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        try:
-            await step()
-        except PlatformError as error:
-            log.info("database_sizes.server_away", error=str(error))
-        except Exception:
-            # Whatever it is: a watch that ended would let databases fill the disk.
-            log.exception("database_sizes.failed")
-        await asyncio.sleep(LOOK_SECONDS)

@@ -6,7 +6,6 @@ release is started anew from its image, as after any other loss of a container.
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from activities.containers import Containers
 from activities.contracts.nodes import ContainerSeen
 from activities.contracts.runtime import RemoveInput
 from activities.disk import written
-from ops.errors import PlatformError
+from activities.watches import for_ever
 from ops.logship import LogShipper
 from ops.settings import Settings
 
@@ -45,15 +44,7 @@ class Layers:
 
     async def watch(self) -> None:
         """For as long as the worker runs."""
-        while True:
-            try:
-                await self.check()
-            except (PlatformError, DockerException) as error:
-                log.info("layers.engine_away", error=str(error)[:200])
-            except Exception:
-                # Whatever it is: a watch that ended would leave the disk to everybody.
-                log.exception("layers.look_failed")
-            await asyncio.sleep(LOOK_SECONDS)
+        await for_ever("layers", self.check, LOOK_SECONDS, away=(DockerException,))
 
     async def check(self) -> list[str]:
         """Removes what is over the limit; the names of those containers."""

@@ -6,7 +6,6 @@ tarballs. Lists count too: each of npm's millions of packages has one, and anybo
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from activities.boundary import in_thread
+from activities.watches import for_ever
 from ops.settings import Settings
 
 LOOK_SECONDS = 60.0
@@ -41,13 +41,7 @@ class PackageCache:
 
     async def watch(self) -> None:
         """For as long as the worker runs."""
-        while True:
-            try:
-                await in_thread(self.prune)
-            except Exception:
-                # Whatever it is: a watch that ended would let the cache fill the disk.
-                log.exception("package_cache.prune_failed")
-            await asyncio.sleep(LOOK_SECONDS)
+        await for_ever("package_cache", lambda: in_thread(self.prune), LOOK_SECONDS)
 
     def prune(self) -> int:
         """How many bytes were freed. What is being read meanwhile is read to its end."""
