@@ -17,14 +17,13 @@ from activities.containers import Containers
 from activities.contracts.runtime import CHECK_HEALTH, SOAK, HealthInput, SoakInput
 from activities.listening import listening_ports
 from activities.routes import Routes
+from activities.watches import Pauses
 from ops.error_codes import ErrorCode
 from ops.errors import Unhealthy, Values
 from ops.plain_http import NO_CERTIFICATES
 from ops.settings import Settings
 
 ATTEMPT_SECONDS = 2.0
-FIRST_PAUSE = 0.02
-LONGEST_PAUSE = 0.25
 SOAK_PAUSE = 0.2
 SOAK_FAILURES = 3
 """A busy app may miss an answer; so many in a row are no accident."""
@@ -61,7 +60,7 @@ class Health:
 
     async def _until_healthy(self, given: HealthInput) -> None:
         deadline = time.monotonic() + given.seconds
-        pause = FIRST_PAUSE
+        pauses = Pauses()
         was_back = False
         async with _client() as client:
             while True:
@@ -74,8 +73,7 @@ class Health:
                     was_back = True
                 if time.monotonic() >= deadline:
                     break
-                await asyncio.sleep(pause)
-                pause = min(pause * 1.5, LONGEST_PAUSE)
+                await pauses.next()
         raise await self._not_healthy(given, wrong)
 
     @activity.defn(name=SOAK.name)

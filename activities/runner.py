@@ -41,18 +41,18 @@ class Runner:
     async def hold(self, given: HoldInput) -> None:
         """Ends by cancellation. Raises NodeDrains when this runner takes nothing new, NodeUnavailable
         when its worker shuts down meanwhile."""
-        if await self._control.draining():
-            raise NodeDrains(f"{self._node_id} drains", hint="another runner takes it")
-        self.held += 1
-        self._tell_slots()
-        try:
-            async with heartbeating(BEAT_SECONDS):
+        async with heartbeating(BEAT_SECONDS):
+            if await self._control.draining():
+                raise NodeDrains(f"{self._node_id} drains", hint="another runner takes it")
+            self.held += 1
+            self._tell_slots()
+            try:
                 if not await self._tell(given):
                     return
                 await activity.wait_for_worker_shutdown()
-        finally:
-            self.held -= 1
-            self._tell_slots()
+            finally:
+                self.held -= 1
+                self._tell_slots()
         raise NodeUnavailable(f"{self._node_id} is shutting down", hint="another runner takes over")
 
     def _tell_slots(self) -> None:

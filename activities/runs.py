@@ -43,6 +43,7 @@ from activities.run_records import (
     run_records,
     write_begun,
 )
+from activities.watches import Pauses
 from activities.workspace_exec import Execs
 from activities.workspace_home import Homes, OpenTree
 from ops.errors import Conflict, NodeUnavailable, StudioError
@@ -51,8 +52,7 @@ from ops.settings import Node, Settings
 
 READY = "run_ready"
 STOP_SECONDS = launcher.GRACE_SECONDS + 5
-FIRST_PAUSE = 0.02
-LONGEST_PAUSE = 0.25
+AGAIN_SECONDS = 0.25
 
 _PYTHON = ["python3", "-I", "-c", Path(launcher.__file__).read_text()]
 
@@ -173,10 +173,9 @@ class Runs:
     async def _tell_when_ready(self, given: FollowRunInput, known: Begun) -> None:
         if not given.serves:
             return
-        pause = FIRST_PAUSE
+        pauses = Pauses()
         while not await self._execs.accepts(self._node, given.user_id, DEV_PORT):
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.5, LONGEST_PAUSE)
+            await pauses.next()
         workflow_id = activity.info().workflow_id
         assert workflow_id is not None
         workflow = self._client.get_workflow_handle(workflow_id)
@@ -190,7 +189,7 @@ class Runs:
             except RPCError as error:
                 if error.status is RPCStatusCode.NOT_FOUND:
                     return
-            await asyncio.sleep(LONGEST_PAUSE)
+            await asyncio.sleep(AGAIN_SECONDS)
 
     @asynccontextmanager
     async def _ended(self, exec_id: str) -> AsyncIterator[asyncio.Event]:

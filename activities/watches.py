@@ -1,8 +1,9 @@
-"""What a worker looks at again and again for as long as it runs."""
+"""What a worker looks at again and again: for as long as it runs, or until something has started."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
@@ -11,6 +12,23 @@ import structlog
 from ops.errors import PlatformError
 
 log = structlog.get_logger()
+
+SHORTEST_PAUSE = 0.02
+LONGEST_PAUSE = 0.25
+
+
+class Pauses:
+    """Between looks at something that starts: each a tenth of what was waited already.
+
+    So a quick start is seen at once, and a slow one is not held up by being looked at.
+    """
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+
+    async def next(self) -> None:
+        waited = time.monotonic() - self._begun
+        await asyncio.sleep(min(max(SHORTEST_PAUSE, waited / 10), LONGEST_PAUSE))
 
 
 async def for_ever(

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from tests.support.platform import Platform
 from tests.support.user import User
-from tests.tiers import is_long, shares_the_platform
+from tests.tiers import comes_first, is_long, shares_the_platform
 
 # Also imports Hypothesis early: when its plugin imports it at the very end of a run, Python 3.11's
 # parser fails in pytest's assertion rewriting ("AST constructor recursion depth mismatch").
@@ -21,11 +21,16 @@ hypothesis.settings.load_profile("studio")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        module = item.path.relative_to(Path(__file__).parent).as_posix()
+        module = _module(item)
         if shares_the_platform(module):
             item.add_marker(pytest.mark.shares)
         if is_long(module, item.name):
             item.add_marker(pytest.mark.long)
+    items.sort(key=lambda item: not comes_first(_module(item)))
+
+
+def _module(item: pytest.Item) -> str:
+    return item.path.relative_to(Path(__file__).parent).as_posix()
 
 
 @pytest.fixture(scope="session")

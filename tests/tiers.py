@@ -29,6 +29,12 @@ SHARE = {
 may run at once; and the modules in them that take parts of the platform away, fill what all share, or
 measure."""
 
+FIRST = {
+    "browser/test_studio_journey.py",
+    "end_to_end/test_logs.py",
+}
+"""Modules whose one process takes longest: begun first, so that no other waits for them at the end."""
+
 LONG: dict[str, set[str]] = {
     "api/test_ownership.py": {
         "test_a_foreign_release_cannot_be_rolled_to",
@@ -333,6 +339,11 @@ def shares_the_platform(module: str) -> bool:
     """``module`` is a path below ``tests``."""
     package, _, name = module.partition("/")
     return package in SHARE and name not in SHARE[package]
+
+
+def comes_first(module: str) -> bool:
+    """``module`` is a path below ``tests``."""
+    return module in FIRST
 
 
 def is_long(module: str, test: str) -> bool:

@@ -41,7 +41,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows import ids
     from workflows.calls import begin, record, until_ended
     from workflows.course import Course
-    from workflows.failures import RunnerLost, StageFailed
+    from workflows.failures import RunnerLost, StageFailed, lost_with_its_host
     from workflows.policies import HOLD, MAX_RUNNER_TRIES, ON_RUNNER, PRUNE, UNDO, Policy
 
 In = TypeVar("In", bound=Frozen)
@@ -53,7 +53,7 @@ class Builder:
 
     def __init__(self, course: Course) -> None:
         self._course = course
-        course.runner_lost = self.lost
+        course.any_runner_lost = self._lost
         self._held: dict[int, str] = {}
         self._holds: list[workflow.ActivityHandle[None]] = []
         self._hold: workflow.ActivityHandle[None] | None = None
@@ -68,7 +68,7 @@ class Builder:
         """The signal of a runner whose slot is occupied for us."""
         self._held[held.hold_id] = held.node_id
 
-    def lost(self) -> bool:
+    def _lost(self) -> bool:
         """The runner that is in use is gone."""
         return self._hold is not None and self._hold.done()
 
@@ -114,11 +114,16 @@ class Builder:
         self._course.stop_if_cancelled()
         self._course.stop_if_beside_failed()
         error = hold.exception()
-        if isinstance(error, ActivityError) and hold_id not in self._held:
+        if isinstance(error, ActivityError) and self._nobody_took_it(hold_id, error):
             raise StageFailed(
                 _no_runner("no runner had a free build slot", code=ErrorCode.NO_RUNNER)
             ) from error
         return None
+
+    def _nobody_took_it(self, hold_id: int, error: ActivityError) -> bool:
+        """Not lost with a runner that had it, but never had by any."""
+        lost = self._course.began_here and lost_with_its_host(error)
+        return hold_id not in self._held and not lost
 
     async def _on_runner(self, plan: Plan, runner: str) -> Release:
         source = await self._clone(plan, runner)
@@ -234,6 +239,7 @@ class Builder:
             queue=ids.node_queue(runner),
             host=runner,
             summary=summary,
+            runner_lost=self._lost,
         )
 
     # --- ending ------------------------------------------------------------------------------

@@ -32,10 +32,15 @@ def _good(handle: asyncio.Future[Out]) -> bool:
     return handle.done() and not handle.cancelled() and handle.exception() is None
 
 
+def _never() -> bool:
+    return False
+
+
 class Course:
     """The state that all steps of a deployment share. ``node`` is where its app is placed.
 
-    ``runner_lost`` is set by what holds a runner: whether that has gone away.
+    ``any_runner_lost`` is asked only by a deployment that an earlier version of this began: whether
+    the runner that is held has gone away. ``began_here`` tells those from the others.
     """
 
     def __init__(self, given: DeploymentInput) -> None:
@@ -43,9 +48,14 @@ class Course:
         self._beside: list[asyncio.Task[None]] = []
         self.node = ""
         self.cancel_asked: CancelRequest | None = None
-        self.runner_lost: Callable[[], bool] = lambda: False
+        self.any_runner_lost: Callable[[], bool] = _never
+        self.began_here = True
         self.timeline = Timeline(given.deployment_id)
         self.saga = Saga(given.deployment_id, given.app_id, self.owe)
+
+    def open(self) -> None:
+        self.began_here = workflow.patched("a-lost-runner-is-its-builders")
+        self.timeline.open()
 
     async def stage(
         self,
@@ -57,15 +67,19 @@ class Course:
         queue: str,
         summary: str,
         host: str | None = None,
+        runner_lost: Callable[[], bool] = _never,
     ) -> Out:
         """Run one stage's activity, and record how it went.
 
         Raises StageFailed, DeploymentCancelled or RunnerLost, each after the activity has ended.
+        ``runner_lost`` is asked whether the runner that it runs on is gone.
         """
+        if not self.began_here:
+            runner_lost = self.any_runner_lost
         self.timeline.begin(stage, host)
         handle = begin(activity, given, policy, queue=queue, summary=summary)
         try:
-            result = await self._result_of(handle)
+            result = await self._result_of(handle, runner_lost)
         except DeploymentCancelled:
             self.timeline.end(stage, StageStatus.CANCELLED)
             raise
@@ -76,20 +90,27 @@ class Course:
             report = report_of(error, stage, host)
             self.timeline.end(stage, StageStatus.FAILED, report)
             raise StageFailed(report) from error
+        except StageFailed:
+            # What runs beside has failed: this one is given up.
+            if self.began_here:
+                self.timeline.end(stage, StageStatus.CANCELLED)
+            raise
         self.timeline.end(stage, StageStatus.SUCCEEDED)
         return result
 
-    async def _result_of(self, handle: asyncio.Future[Out]) -> Out:
+    async def _result_of(
+        self, handle: asyncio.Future[Out], runner_lost: Callable[[], bool]
+    ) -> Out:
         """The result of what runs; when a cancel comes first, that it has ended."""
         try:
-            await first_of(handle, self.stop_asked, self.runner_lost)
+            await first_of(handle, self.stop_asked, runner_lost)
         except asyncio.CancelledError:
             self.cancelled_by_operator()
         if not handle.done():
             handle.cancel()
             await until_ended(handle)
         self.stop_if_cancelled()
-        if self.runner_lost() and not _good(handle):
+        if runner_lost() and not _good(handle):
             raise RunnerLost
         self.stop_if_beside_failed()
         return handle.result()

@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
         DeploymentStatus,
         Release,
         Stage,
+        StageStatus,
     )
     from activities.contracts.records import (
         LOAD_PLAN,
@@ -25,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
         RECORD_LIVE,
         RECORD_UNLIVE,
         LiveInput,
+        OwedUndo,
         PlaceInput,
         Plan,
         UnliveInput,
@@ -50,7 +52,13 @@ with workflow.unsafe.imports_passed_through():
     from workflows.build import Builder
     from workflows.calls import begin, record, uninterrupted
     from workflows.course import Course
-    from workflows.failures import DeploymentCancelled, StageFailed, report_of
+    from workflows.failures import (
+        DeploymentCancelled,
+        RunnerLost,
+        StageFailed,
+        lost,
+        report_of,
+    )
     from workflows.messages import CancelRequest, DeploymentInput, DeploymentResult, RunnerHeld
     from workflows.policies import (
         BACK,
@@ -58,9 +66,11 @@ with workflow.unsafe.imports_passed_through():
         CONTROL,
         ON_RUNTIME,
         PLACEMENT,
+        STOP,
         WATCHED,
+        Policy,
     )
-    from workflows.retire import HostAway, old_images, retire
+    from workflows.retire import HostAway, old_images, owed_to, retire
 
 
 @workflow.defn(name="Deployment")
@@ -79,7 +89,7 @@ class Deployment:
 
     @workflow.run
     async def run(self, given: DeploymentInput) -> DeploymentResult:
-        self._course.timeline.open()
+        self._course.open()
         try:
             plan = self._plan = await self._load_plan()
             if plan.kind is DeploymentKind.STOP:
@@ -94,6 +104,10 @@ class Deployment:
         except StageFailed as failure:
             status = DeploymentStatus.ROLLED_BACK if self._live else DeploymentStatus.FAILED
             return await self._undone(status, failure.report)
+        except RunnerLost:
+            # Only of a deployment that an earlier version began: a lost runner stopped a step that
+            # ran elsewhere, and that step knows no other runner.
+            return await self._undone(DeploymentStatus.FAILED, lost(Stage.BUILD, None))
         return await self._ended(DeploymentStatus.SUCCEEDED, None, self._course.timeline.removed)
 
     async def _publish(self, plan: Plan) -> None:
@@ -124,7 +138,8 @@ class Deployment:
         await uninterrupted(asyncio.create_task(self._stopped(plan)))
 
     async def _stopped(self, plan: Plan) -> None:
-        await self._route_to(plan, None)
+        """Whether or not its host is there: one that is gone takes it away when it is back."""
+        host_is_there = await self._route_removed(plan)
         await record(
             RECORD_UNLIVE,
             UnliveInput(
@@ -135,7 +150,29 @@ class Deployment:
             ),
             "the app is stopped",
         )
-        await self._retire(plan, None)
+        if host_is_there:
+            await self._retire(plan, None)
+
+    async def _route_removed(self, plan: Plan) -> bool:
+        """Take its route away. False when its host is gone, to which it is owed then."""
+        if not self._course.began_here:
+            await self._route_to(plan, None)
+            return True
+        try:
+            await self._route_to(plan, None, STOP)
+        except StageFailed:
+            await self._course.owe(
+                OwedUndo(
+                    deployment_id=plan.deployment_id,
+                    app_id=plan.app_id,
+                    node_id=self._course.node,
+                    what="the route and the containers of an app that was stopped",
+                )
+            )
+            owed = owed_to(Stage.SWITCH, self._course.node)
+            self._course.timeline.end(Stage.SWITCH, StageStatus.FAILED, owed)
+            return False
+        return True
 
     def _no_way_back(self) -> None:
         """From here on it is too late to cancel."""
@@ -242,12 +279,14 @@ class Deployment:
             RouteTarget(release_id=plan.release_id, address=started.address, port=release.port),
         )
 
-    async def _route_to(self, plan: Plan, target: RouteTarget | None) -> None:
+    async def _route_to(
+        self, plan: Plan, target: RouteTarget | None, policy: Policy = ON_RUNTIME
+    ) -> None:
         await self._course.stage(
             Stage.SWITCH,
             SWITCH_ROUTE,
             SwitchInput(app_id=plan.app_id, slug=plan.slug, target=target),
-            ON_RUNTIME,
+            policy,
             queue=ids.node_queue(self._course.node),
             host=self._course.node,
             summary=f"route of {plan.slug} → {target.address if target else 'nowhere'}",

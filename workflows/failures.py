@@ -69,6 +69,14 @@ def lost(stage: Stage, host: str | None) -> ErrorReport:
     )
 
 
+def lost_with_its_host(error: ActivityError) -> bool:
+    """A host had taken the activity up, and went away with it."""
+    cause = error.cause
+    if isinstance(cause, TimeoutError):
+        return cause.type is not TimeoutType.SCHEDULE_TO_START
+    return isinstance(cause, ApplicationError) and cause.type == NodeUnavailable.__name__
+
+
 def refusal(error: ActivityError, host: str | None) -> ApplicationError:
     """The answer of an update whose activity failed: what a caller gets told, and how to go on."""
     cause = error.cause

@@ -105,6 +105,14 @@ RESTART = timedelta(minutes=4)
 ON_RUNTIME = Policy(timedelta(seconds=60), schedule_to_close=RESTART, heartbeat=HEARTBEAT)
 """Containers, health and routes on the app's node."""
 
+STOP = Policy(
+    timedelta(seconds=20),
+    schedule_to_close=timedelta(seconds=30),
+    schedule_to_start=timedelta(seconds=10),
+    heartbeat=HEARTBEAT,
+)
+"""Needs no host: one that does not do it now does it when it is back."""
+
 WATCHED = Policy(
     timedelta(minutes=15),
     schedule_to_close=timedelta(minutes=20),

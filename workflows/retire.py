@@ -49,15 +49,15 @@ async def retire(
                 what="old containers and images",
             )
         )
-        timeline.end(Stage.RETIRE, StageStatus.FAILED, _owed_to(node_id))
+        timeline.end(Stage.RETIRE, StageStatus.FAILED, owed_to(Stage.RETIRE, node_id))
         return gone
     timeline.end(Stage.RETIRE, StageStatus.SUCCEEDED)
     return gone
 
 
-def _owed_to(node_id: str) -> ErrorReport:
+def owed_to(stage: Stage, node_id: str) -> ErrorReport:
     return ErrorReport(
-        stage=Stage.RETIRE.value,
+        stage=stage.value,
         host=node_id,
         what=f"{node_id} is away: it is owed to it",
         code=ErrorCode.OWED,

@@ -10,7 +10,7 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 
 from activities.contracts.base import STAGE_ORDER, DeploymentKind, DeploymentStatus
 from ops.error_codes import ErrorCode
-from ops.errors import BuildFailed, Conflict, Unhealthy
+from ops.errors import BuildFailed, Conflict, PlatformError, Unhealthy
 from tests.workflows.world import RUNNER, RUNTIME, World
 from workflows import commands, ids
 from workflows.messages import DeleteAppInput, DeployRequest, OnBusy
@@ -129,6 +129,17 @@ async def test_a_failure_beside_is_told_while_no_runner_is_free(world: World) ->
     report = world.progress[1].error
     assert report is not None
     assert report.what == "too many"
+    no_trace(world, 1)
+
+
+async def test_what_is_given_up_for_a_failure_beside_does_not_seem_to_run_on(world: World) -> None:
+    world.hangs.add("clone")
+    world.fails["ensure_database"] = PlatformError("away")
+    await submit(world, 1)
+    await eventually(lambda: "clone" in world.calls)
+    world.fails["ensure_database"] = Conflict("too many")
+    assert await ended(world, 1) is DeploymentStatus.FAILED
+    assert world.stages(1)["clone"] == "CANCELLED"
     no_trace(world, 1)
 
 

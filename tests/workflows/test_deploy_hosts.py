@@ -12,9 +12,10 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client
 
-from activities.contracts.base import DeploymentStatus, Stage
+from activities.contracts.base import DeploymentKind, DeploymentStatus, Stage
 from activities.contracts.nodes import NodeRole
 from ops.error_codes import ErrorCode
+from ops.errors import PlatformError
 from tests.workflows.node_world import HostOfApps, HostOfBuilds, a_boot, takes_work, watched
 from tests.workflows.test_deploy import APP, ended, eventually, no_trace, submit
 from tests.workflows.world import RUNNER, RUNTIME, World
@@ -60,6 +61,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
         short = replace(getattr(policies, name), schedule_to_close=times * SECOND, heartbeat=SECOND)
         monkeypatch.setattr(policies, name, short)
     monkeypatch.setattr("workflows.course.UNDO", policies.UNDO)
+    stop = replace(policies.STOP, schedule_to_close=2 * SECOND, heartbeat=SECOND)
+    monkeypatch.setattr("workflows.deployment.STOP", stop)
 
 
 async def test_a_runner_that_dies_is_left_for_another(client_with_two: World) -> None:
@@ -73,6 +76,30 @@ async def test_a_runner_that_dies_is_left_for_another(client_with_two: World) ->
     assert stages[Stage.BUILD].host == "runner-101-2"
     assert stages[Stage.CLONE].attempt == 2
     assert [owed.node_id for owed in world.owed] == ["runner-101"]
+
+
+async def test_a_runner_is_lost_while_what_runs_beside_is_tried_again(
+    client_with_two: World,
+) -> None:
+    """The database's server is away: that is no step of the runner's."""
+    world = client_with_two
+    world.fails["ensure_database"] = PlatformError("the database server does not answer")
+    world.dies |= {"clone", "runner-101"}
+    await submit(world, 1)
+    await eventually(lambda: world.next_runner == 2)
+    world.dies.discard("clone")
+    world.fails.clear()
+    assert await ended(world, 1) is DeploymentStatus.SUCCEEDED
+    assert [owed.node_id for owed in world.owed] == ["runner-101"]
+
+
+async def test_a_runner_that_dies_before_it_could_say_so_is_left_for_another(world: World) -> None:
+    world.dies.add("hold_runner")
+    await submit(world, 1)
+    await eventually(lambda: "hold_runner" in world.calls)
+    world.dies.clear()
+    assert await ended(world, 1) is DeploymentStatus.SUCCEEDED
+    assert world.calls.count("hold_runner") == 2
 
 
 async def test_a_runner_that_drains_leaves_builds_to_another(client_with_two: World) -> None:
@@ -134,6 +161,25 @@ async def test_a_runtime_that_dies_in_the_health_stage_owes_the_undo_and_does_it
     assert world.route is not None
     assert world.route.release_id == 1
     no_trace(world, 2)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_an_app_is_stopped_also_where_its_runtime_is_gone(runtime: HostOfApps) -> None:
+    world = runtime.world
+    assert world is not None
+    await submit(world, 1)
+    await ended(world, 1)
+    world.kinds[2] = DeploymentKind.STOP
+    world.dies.add("switch_route")
+    await submit(world, 2)
+    assert await ended(world, 2) is DeploymentStatus.SUCCEEDED
+    assert world.live is None
+    assert world.stages(2) == {"switch": "FAILED"}
+    assert [(owed.node_id, owed.deployment_id) for owed in world.owed] == [(RUNTIME, 2)]
+
+    world.dies.clear()
+    await say_hello(world.client, a_boot(), takes_work)
+    await eventually(lambda: not world.containers and world.route is None)
 
 
 @pytest.mark.usefixtures("impatient")
