@@ -177,8 +177,6 @@ def gitea(settings: Settings, binary: Path) -> Program:
             "HOME": str(home),
             "USER": git_user(settings),
             "GITEA_WORK_DIR": str(home),
-            # It holds about 40 MB when idle; above this its collector gives memory back early.
-            "GOMEMLIMIT": "64MiB",
             # Its git takes at most this much at once: a small push may hold a commit of gigabytes.
             # Large files are not held in memory (`core.bigFileThreshold`).
             "GIT_ALLOC_LIMIT": "256m",
