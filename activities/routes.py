@@ -86,7 +86,7 @@ class Routes:
 
     def current(self, app_id: int) -> RouteTarget | None:
         try:
-            return parse(yaml.safe_load(self._file(app_id).read_text()))
+            return parse(yaml.load(self._file(app_id).read_text(), yaml.CSafeLoader))
         except (FileNotFoundError, yaml.YAMLError):
             return None
 
@@ -102,7 +102,7 @@ class Routes:
         document = render(app_id, self._settings.app_host(slug), target)
         draft = self._folder / f".app-{app_id}.draft"
         with draft.open("w") as out:
-            yaml.safe_dump(document, out)
+            yaml.dump(document, out, yaml.CSafeDumper)
             out.flush()
             os.fsync(out.fileno())
         draft.rename(self._file(app_id))

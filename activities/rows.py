@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy.dialects.mysql import insert
+from sqlalchemy import Update, bindparam
+from sqlalchemy.dialects.mysql import Insert, insert
 from sqlmodel import SQLModel, col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -77,27 +79,41 @@ async def put_progress(session: AsyncSession, progress: Progress) -> bool:
         values["error"] = progress.error.model_dump(mode="json")
     if progress.status.ended:
         values["ended_at"] = naive(progress.ended_at or datetime.now(UTC))
-    table = SQLModel.metadata.tables["deployments"]
     written = await (await session.connection()).execute(
-        table.update()
-        .where(
-            table.c.id == progress.deployment_id,
-            table.c.version < progress.version,
-            table.c.status.in_(UNDER_WAY),
-        )
-        .values(values)
+        _unless_newer(frozenset(values)),
+        {"of": progress.deployment_id, "newest": progress.version, **values},
     )
     return written.rowcount == 1
+
+
+@cache
+def _unless_newer(changed: frozenset[str]) -> Update:
+    """Made once: to make such a statement takes as long as to carry it out."""
+    table = SQLModel.metadata.tables["deployments"]
+    return (
+        table.update()
+        .where(
+            table.c.id == bindparam("of"),
+            table.c.version < bindparam("newest"),
+            table.c.status.in_(UNDER_WAY),
+        )
+        .values({name: bindparam(name) for name in changed})
+    )
+
+
+@cache
+def _put_stage() -> Insert:
+    put = insert(SQLModel.metadata.tables["deployment_stages"])
+    new = put.inserted
+    changed = ("status", "attempt", "host", "started_at", "ended_at", "error", "report")
+    return put.on_duplicate_key_update({name: new[name] for name in changed})
 
 
 async def put_stages(session: AsyncSession, progress: Progress) -> None:
     if not progress.stages:
         return
-    table = SQLModel.metadata.tables["deployment_stages"]
-    put = insert(table)
-    changed = ("status", "attempt", "host", "started_at", "ended_at", "error", "report")
     await (await session.connection()).execute(
-        put.on_duplicate_key_update({name: put.inserted[name] for name in changed}),
+        _put_stage(),
         [
             {
                 "deployment_id": progress.deployment_id,

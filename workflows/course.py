@@ -98,9 +98,7 @@ class Course:
         self.timeline.end(stage, StageStatus.SUCCEEDED)
         return result
 
-    async def _result_of(
-        self, handle: asyncio.Future[Out], runner_lost: Callable[[], bool]
-    ) -> Out:
+    async def _result_of(self, handle: asyncio.Future[Out], runner_lost: Callable[[], bool]) -> Out:
         """The result of what runs; when a cancel comes first, that it has ended."""
         try:
             await first_of(handle, self.stop_asked, runner_lost)

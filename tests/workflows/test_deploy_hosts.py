@@ -57,12 +57,10 @@ async def runner(client: Client) -> AsyncIterator[HostOfBuilds]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that is gone is waited for a moment, not for as long as its restart may take."""
-    for name, times in (("WATCHED", 3), ("UNDO", 2)):
+    for name, times in (("WATCHED", 3), ("UNDO", 2), ("STOP", 2)):
         short = replace(getattr(policies, name), schedule_to_close=times * SECOND, heartbeat=SECOND)
         monkeypatch.setattr(policies, name, short)
     monkeypatch.setattr("workflows.course.UNDO", policies.UNDO)
-    stop = replace(policies.STOP, schedule_to_close=2 * SECOND, heartbeat=SECOND)
-    monkeypatch.setattr("workflows.deployment.STOP", stop)
 
 
 async def test_a_runner_that_dies_is_left_for_another(client_with_two: World) -> None:
