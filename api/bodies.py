@@ -2,11 +2,13 @@
 
 FastAPI reads a body whole before it asks who sent it. So each piece of a body passes here first: of
 whoever is unknown only little gets through, enough to sign in with; of who is known as much as the
-endpoint takes; and what is held of all bodies at a time has an end.
+endpoint takes; and what is held of all bodies at a time has an end, as has the time that each takes.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from fastapi.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ops.error_codes import ErrorCode
-from ops.errors import LimitReached, TooLarge
+from ops.errors import LimitReached, TooLarge, TooSlow
 
 UNKNOWN = 16 * 1024
 """Bytes of whoever is unknown."""
@@ -25,6 +27,12 @@ KNOWN = 1024 * 1024
 OF_ONE = 16 * 1024 * 1024
 """Held at a time of all that one has sent; small bodies do not count."""
 OF_ALL = 128 * 1024 * 1024
+PATIENCE = 20.0
+"""Seconds that even the smallest body may take: lines lose packets, and are away for moments."""
+PACE = 64 * 1024
+"""Bytes for which it may take a second more: half a megabit, what a slow line has left for it."""
+LINGER = 1.0
+"""Seconds in which whoever was too slow reads that, before the connection is closed."""
 
 Who = Callable[[Request], Awaitable[Hashable]]
 """Who sends a request. Raises Unauthorized for whoever is unknown."""
@@ -55,9 +63,18 @@ async def _reason(request: Request, error: Exception) -> Response:
 class _Body:
     request: Request
     announced: int
+    begun: float
     taken: int = 0
     held: int = 0
     sender: Hashable = None
+    ended: bool = False
+    late: bool = False
+    answered: bool = False
+
+    @property
+    def size(self) -> int:
+        """As far as it is known."""
+        return max(self.taken, self.announced)
 
 
 class Bodies:
@@ -75,33 +92,66 @@ class Bodies:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-        body = _Body(request, announced=int(request.headers.get("content-length", 0)))
+        announced = int(request.headers.get("content-length", 0))
+        body = _Body(request, announced, begun=asyncio.get_running_loop().time())
 
         async def checked() -> Message:
             await self._take(body, 0)
-            message = await receive()
+            message = await self._next(body, receive)
+            body.ended = not message.get("more_body")
             await self._take(body, len(message.get("body", b"")))
             return message
 
+        async def observed(message: Message) -> None:
+            body.answered = True
+            if body.late:
+                await _send_last(message, receive, send)
+            else:
+                await send(message)
+
         try:
-            await self._app(scope, checked, send)
+            await self._app(scope, checked, observed)
         finally:
             self._held -= Counter({body.sender: body.held})
 
+    async def _next(self, body: _Body, receive: Receive) -> Message:
+        """The next piece, if it comes in time; after the last, that the sender goes, whenever it does.
+
+        What is passed on is not held: nginx ends it when nothing comes for a minute.
+        """
+        if body.ended or self._limit(body) is None:
+            return await receive()
+        try:
+            async with asyncio.timeout_at(body.begun + PATIENCE + body.size / PACE):
+                return await receive()
+        except TimeoutError:
+            if body.answered:
+                # Nobody asked for the body, and an answer that began cannot become another one.
+                return await receive()
+            body.late = True
+            raise Refused(
+                TooSlow(
+                    "this takes too long to arrive",
+                    code=ErrorCode.BODY_TOO_SLOW,
+                    hint="try again, on a faster line if you can",
+                )
+            ) from None
+
+    def _limit(self, body: _Body) -> int | None:
+        return self._limits.get(getattr(body.request.scope.get("route"), "path", ""), KNOWN)
+
     async def _take(self, body: _Body, size: int) -> None:
         body.taken += size
-        whole = max(body.taken, body.announced)
-        if whole <= UNKNOWN:
+        if body.size <= UNKNOWN:
             return
         try:
             body.sender = body.sender or await self._who(body.request)
         except Exception as error:
             raise Refused(error) from None
-        path = getattr(body.request.scope.get("route"), "path", "")
-        limit = self._limits.get(path, KNOWN)
+        limit = self._limit(body)
         if limit is None:
             return
-        if whole > limit:
+        if body.size > limit:
             raise Refused(TooLarge("this is too large to be sent", code=ErrorCode.BODY_TOO_LARGE))
         self._held[body.sender] += body.taken - body.held
         body.held = body.taken
@@ -113,3 +163,21 @@ class Bodies:
                     hint="try again in a few seconds",
                 )
             )
+
+
+async def _send_last(message: Message, receive: Receive, send: Send) -> None:
+    """As the last answer of its connection. What comes after that was closed would reset it, and
+    the answer be lost: so what comes now is thrown away, for a moment.
+    """
+    if message["type"] == "http.response.start":
+        headers = [*message.get("headers", ()), (b"connection", b"close")]
+        await send({**message, "headers": headers})
+    elif message.get("more_body"):
+        await send(message)
+    else:
+        await send({**message, "more_body": True})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                while (await receive()).get("more_body"):
+                    pass
+        await send({"type": "http.response.body"})

@@ -51,6 +51,7 @@ class ErrorCode(StrEnum):
 
     # limits
     BODY_TOO_LARGE = "body_too_large"
+    BODY_TOO_SLOW = "body_too_slow"
     APPS_LIMIT = "apps_limit"
     LIVE_LIMIT = "live_limit"
     LINKS_LIMIT = "links_limit"

@@ -6,6 +6,7 @@
     ├── Invalid             422  what was asked for makes no sense; says which field
     ├── Unauthorized        401  who are you?
     ├── Forbidden           403  known, and not allowed
+    ├── TooSlow             408  what was sent did not arrive in time
     ├── Changed             412  somebody else changed it since it was read
     ├── TooLarge            413  more than is taken at once
     ├── LimitReached        429  a limit of this user or of sign-in attempts
@@ -121,6 +122,10 @@ class Forbidden(StudioError):
     status, title = 403, "Not allowed"
 
 
+class TooSlow(StudioError):
+    status, title = 408, "Too slow"
+
+
 class Changed(StudioError):
     status, title = 412, "Changed meanwhile"
 
@@ -175,6 +180,7 @@ KINDS: dict[str, type[StudioError]] = {
         Invalid,
         Unauthorized,
         Forbidden,
+        TooSlow,
         Changed,
         TooLarge,
         LimitReached,

@@ -51,7 +51,8 @@ Accounts, apps, their deployments, and the workspace that they are written in.
 Sign in with `POST /api/auth/login` and send the token as `Authorization: Bearer …`. Browsers use
 the cookie that comes with it; a write that only the cookie vouches for needs the studio's `Origin`.
 
-A body that is too large is answered with 413, before it is read.
+A body that is too large is answered with 413, before it is read; one that arrives too slowly
+with 408, unless it is an upload.
 Every error is `application/problem+json` (RFC 9457) and says what to do in `hint`.
 Streams are server-sent events and go on after `Last-Event-ID`.
 """

@@ -24,7 +24,7 @@ import pytest
 import pytest_asyncio
 import uvicorn
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel
 
 from api import bodies
@@ -107,6 +107,28 @@ class Client:
         kind = re.search(r"^content-type: (\S+)\r$", head, re.IGNORECASE | re.MULTILINE)
         is_json = kind is not None and kind[1].endswith("json")
         return Answer(int(head.split(" ")[1]), head, json.loads(body) if is_json else body)
+
+    async def trickle(self, piece: bytes, every: float = 0.05) -> Answer:
+        """Sends so much again and again, until there is an answer."""
+
+        async def on() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    await self.send(piece)
+                    await asyncio.sleep(every)
+
+        sending = asyncio.create_task(on())
+        try:
+            return await self.answer()
+        finally:
+            sending.cancel()
+
+    async def ended(self) -> bool:
+        """Whether the other side closes the connection, and says nothing more."""
+        async with asyncio.timeout(5):
+            with contextlib.suppress(ConnectionResetError):
+                return await self.reader.read(1) == b""
+        return True
 
     async def silent(self) -> bool:
         """Whether no answer comes for a moment."""
@@ -319,7 +341,7 @@ class Text(BaseModel):
 
 @pytest_asyncio.fixture
 async def guarded() -> AsyncIterator[int]:
-    """An application of whose routes one takes more, and one passes on what comes."""
+    """An application of whose routes one takes more, one passes on what comes, one answers slowly."""
     app = FastAPI()
 
     @app.post("/text")
@@ -330,6 +352,22 @@ async def guarded() -> AsyncIterator[int]:
     @app.post("/passed-on")
     async def passed_on(request: Request) -> int:
         return sum([len(piece) async for piece in request.stream()])
+
+    @app.post("/slow-answer")
+    async def slow_answer(request: Request, body: Text) -> StreamingResponse:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await request.receive()  # Does the sender go?
+        return StreamingResponse(pieces(), headers={"Content-Length": "3"})
+
+    @app.get("/slow-answer")
+    async def slow_answer_at_once() -> StreamingResponse:
+        return StreamingResponse(pieces(), headers={"Content-Length": "3"})
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            await asyncio.sleep(0.2)
+            yield b"x"
 
     @app.exception_handler(StudioError)
     async def problem(request: Request, error: StudioError) -> JSONResponse:
@@ -396,6 +434,128 @@ async def test_what_is_held_of_one_and_of_all_has_an_end(
         await asyncio.sleep(0.3)
         again = [await slow(opened, guarded, "ada", 7) for _ in range(2)]
         assert await again[-1].silent(), "connections that broke off hold nothing"
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch, patience: float, pace: int = 64 * MB) -> None:
+    monkeypatch.setattr(bodies, "PATIENCE", patience)
+    monkeypatch.setattr(bodies, "PACE", pace)
+    monkeypatch.setattr(bodies, "LINGER", 0.3)
+
+
+def is_too_slow(told: Answer) -> bool:
+    assert told.status == 408, told
+    assert told.problem["code"] == "body_too_slow"
+    return "content-type: application/problem+json" in told.head.lower()
+
+
+async def test_what_is_held_is_let_go_of_in_time(
+    guarded: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sends all but a little of all that is held locks the others out for a while only."""
+    monkeypatch.setattr(bodies, "OF_ALL", 8 * MB)
+    hurry(monkeypatch, 2.0)
+    async with AsyncExitStack() as opened:
+        held = await slow(opened, guarded, "ada", 7)
+        assert await held.silent()
+        assert (await (await slow(opened, guarded, "bob", 5)).answer()).status == 429
+        told = await held.answer()
+        assert is_too_slow(told)
+        assert "connection: close" in told.head.lower()
+        assert await held.ended()
+        bob = await slow(opened, guarded, "bob", 5)
+        await bob.send(b"1")
+        assert (await bob.answer()).status == 422, "it was read to its end"
+
+
+@pytest.mark.parametrize("head", ["Content-Length: 9000000", "Content-Length: 9000", ENDLESS])
+async def test_a_body_that_trickles_has_an_end(
+    guarded: int, monkeypatch: pytest.MonkeyPatch, head: str
+) -> None:
+    hurry(monkeypatch, 0.3)
+    for begin in (0, UNKNOWN + 1):
+        if head == "Content-Length: 9000" and begin:
+            continue
+        async with Client.connected(guarded) as client:
+            await client.begin("POST", "/long", JSON, ADA, head)
+            if head == ENDLESS:
+                if begin:
+                    await client.chunk(begin)
+                assert is_too_slow(await client.trickle(b"1\r\n \r\n"))
+            else:
+                await client.send(b" " * begin)
+                assert is_too_slow(await client.trickle(b" "))
+            assert await client.ended()
+
+
+async def test_whoever_is_late_and_sends_on_is_told_so(
+    nginx: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurry(monkeypatch, 0.05, 1024 * MB)
+    for _ in range(20):
+        async with Client.connected(nginx) as client:
+            target = "/api/workspace/files/content?app_id=1&path=a"
+            await client.begin("PUT", target, JSON, ADA, f"Content-Length: {8 * MB}")
+            assert is_too_slow(await client.trickle(b"x" * 4000, every=0.001))
+
+
+async def test_what_is_larger_may_take_longer(
+    guarded: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurry(monkeypatch, 0.3, 2 * MB)
+    async with Client.connected(guarded) as large, Client.connected(guarded) as small:
+        body = b'{"text":"%s"}' % (b"x" * 8 * MB)
+        await large.begin("POST", "/long", JSON, ADA, f"Content-Length: {len(body)}")
+        await large.send(body[:1])
+        await small.begin("POST", "/long", JSON, ADA, "Content-Length: 100")
+        assert is_too_slow(await small.trickle(b" "))
+        assert await large.silent()
+        await large.send(body[1:])
+        assert (await large.answer()).status == 200
+
+
+async def test_what_is_passed_on_may_take_as_long_as_it_takes(
+    guarded: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurry(monkeypatch, 0.1)
+    async with Client.connected(guarded) as client:
+        await client.begin("POST", "/passed-on", ADA, f"Content-Length: {UNKNOWN + 6}")
+        await client.send(b"x" * UNKNOWN)
+        for _ in range(6):
+            assert await client.silent()
+            await client.send(b"x")
+        told = await client.answer()
+    assert (told.status, told.problem) == (200, UNKNOWN + 6)
+
+
+async def test_an_answer_may_take_as_long_as_it_takes(
+    guarded: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also to a request whose body is never asked for, and never comes."""
+    hurry(monkeypatch, 0.2)
+    for method, body in (("POST", b'{"text":""}'), ("GET", b"")):
+        async with Client.connected(guarded) as client:
+            length = len(body) or 5
+            await client.begin(method, "/slow-answer", JSON, ADA, f"Content-Length: {length}")
+            await client.send(body)
+            told = await client.answer()
+        assert (told.status, told.problem) == (200, b"xxx")
+
+
+async def test_whoever_is_unknown_cannot_keep_a_body_open(
+    the_entry: int, nginx: int, control: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurry(monkeypatch, 0.3)
+    form = "Content-Type: application/x-www-form-urlencoded"
+    for port, target, kind in (
+        (the_entry, "/api/auth/login", JSON),
+        (nginx, "/api/auth/login", JSON),
+        (nginx, "/api/apps", JSON),
+        (control, "/deployments/1/log", JSON),
+        (control, "/registry/token", form),
+    ):
+        async with Client.connected(port) as client:
+            await client.begin("POST", target, kind, "Content-Length: 9000")
+            assert is_too_slow(await client.trickle(b"x")), target
 
 
 def test_every_limit_is_of_a_route() -> None:

@@ -40,6 +40,7 @@ const messages: Record<ErrorCode, string> = {
   no_free_address: "No free address was found for this name. Try again, or take another name.",
 
   body_too_large: "This is too large to be sent. Larger files can be uploaded.",
+  body_too_slow: "This took too long to arrive. Try again, on a faster connection if you can.",
   apps_limit: "You have {limit} apps, which is the limit. Delete one that you no longer need.",
   live_limit: "{limit} of your apps are live, which is the limit. Stop or delete one first.",
   links_limit: "You have {limit} share links, which is the limit. Withdraw some of them.",

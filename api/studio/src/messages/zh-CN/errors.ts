@@ -39,6 +39,7 @@ const messages: Record<ErrorCode, string> = {
   no_free_address: "找不到此名称可用的地址。请重试，或换一个名称。",
 
   body_too_large: "发送的内容过大。较大的文件请使用上传功能。",
+  body_too_slow: "发送用时过长。请重试，或换用更快的网络。",
   apps_limit: "你已有 {limit} 个应用，达到上限。请删除不再需要的应用。",
   live_limit: "你已有 {limit} 个应用在线，达到上限。请先停止或删除一个。",
   links_limit: "你已有 {limit} 个分享链接，达到上限。请撤回一些。",
