@@ -128,11 +128,12 @@ CLEAR = Policy(timedelta(seconds=30), heartbeat=HEARTBEAT)
 """Parts of a deletion: retried until confirmed."""
 
 AWAITED = Policy(
-    timedelta(hours=1),
+    timedelta(minutes=1),
     heartbeat=HEARTBEAT,
     retry=replace(_PATIENT, maximum_interval=timedelta(seconds=15)),
 )
-"""Parts of a deletion that are workflows themselves, or wait for a host to come back."""
+"""Parts of a deletion that are workflows themselves, or wait for a host to come back. It is between
+the attempts that they are waited for: one that waited would hold a slot that those workflows need."""
 
 PROBE_NODE = Policy(
     timedelta(seconds=3),
