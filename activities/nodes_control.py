@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import timedelta
 
-from sqlmodel import and_, col, or_, select
+from sqlmodel import and_, col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from activities.boundary import reports_errors
 from activities.contracts.base import DeploymentKind, DeploymentStatus
 from activities.contracts.nodes import RECONCILE, RECORD_NODE, Inventory, NodeRecord, Reconciliation
-from activities.reconcile import AppView, View, apps_held, nothing_left, reconcile
+from activities.reconcile import (
+    AppView,
+    View,
+    a_few_at_once,
+    apps_held,
+    nothing_left,
+    reconcile,
+)
 from activities.rows import UNDER_WAY
 from ops.db.session import Database
 from ops.db.tables import App, Deployment, NodeRow, OwedUndoRow, Workspace, now
@@ -22,6 +30,9 @@ SETTLED = timedelta(seconds=3)
 
 REPAIR_PAUSE = timedelta(minutes=5)
 """After a repair that failed, the next one is asked for this much later."""
+
+REPAIR_TAKES = timedelta(minutes=2)
+"""One that takes longer, or never begins, no longer keeps others of its node waiting."""
 
 
 class NodeRecords:
@@ -60,7 +71,7 @@ class NodeRecords:
             for row in await session.exec(owed):
                 if nothing_left(inventory, view, todo, row.app_id, row.deployment_id):
                     row.done_at = now()
-            return todo
+            return a_few_at_once(todo, view)
 
 
 async def _view(session: AsyncSession, inventory: Inventory) -> View:
@@ -71,7 +82,7 @@ async def _view(session: AsyncSession, inventory: Inventory) -> View:
         )
     )
     apps = [app for app in await session.exec(query) if app.id is not None]
-    at_work, failed = await _lately(session, [app.id for app in apps if app.id is not None])
+    lately = await _lately(session, [app.id for app in apps if app.id is not None])
     checkouts = await session.exec(
         select(Deployment.id, Deployment.app_id, Deployment.status).where(
             col(Deployment.id).in_(inventory.checkouts)
@@ -85,8 +96,10 @@ async def _view(session: AsyncSession, inventory: Inventory) -> View:
         apps={
             app.id: AppView(
                 live=_live_here(app, inventory.node_id),
-                busy=app.deleting or app.id in at_work,
-                repair_failed=app.id in failed,
+                busy=app.deleting or app.id in lately.at_work,
+                repairing=app.id in lately.repairing,
+                repaired=app.id in lately.repaired,
+                repair_failed=app.id in lately.repair_failed,
             )
             for app in apps
             if app.id is not None
@@ -102,11 +115,22 @@ def _live_here(app: App, node_id: str) -> int | None:
     return app.live_deployment_id if here else None
 
 
-async def _lately(session: AsyncSession, app_ids: list[int]) -> tuple[set[int], set[int]]:
-    """Apps with a deployment under way or just ended; apps whose repair failed a while ago."""
+@dataclass
+class _Lately:
+    """Apps with a deployment under way or just ended; with a repair that is under way and young; with
+    one that has ended; with one that has failed."""
+
+    at_work: set[int] = field(default_factory=set)
+    repairing: set[int] = field(default_factory=set)
+    repaired: set[int] = field(default_factory=set)
+    repair_failed: set[int] = field(default_factory=set)
+
+
+async def _lately(session: AsyncSession, app_ids: list[int]) -> _Lately:
     at = now()
+    since = func.coalesce(col(Deployment.ended_at), col(Deployment.created_at))
     rows = await session.exec(
-        select(Deployment.app_id, Deployment.kind, Deployment.status, Deployment.ended_at).where(
+        select(Deployment.app_id, Deployment.kind, Deployment.status, since).where(
             col(Deployment.app_id).in_(app_ids),
             or_(
                 col(Deployment.status).in_(UNDER_WAY),
@@ -114,11 +138,17 @@ async def _lately(session: AsyncSession, app_ids: list[int]) -> tuple[set[int], 
             ),
         )
     )
-    at_work: set[int] = set()
-    failed: set[int] = set()
-    for app_id, kind, status, ended_at in rows:
-        if status in UNDER_WAY or (ended_at is not None and ended_at > at - SETTLED):
-            at_work.add(app_id)
-        if kind == DeploymentKind.REPAIR and status == DeploymentStatus.FAILED:
-            failed.add(app_id)
-    return at_work, failed
+    lately = _Lately()
+    for app_id, kind, status, since_when in rows:
+        under_way = status in UNDER_WAY
+        if under_way or since_when > at - SETTLED:
+            lately.at_work.add(app_id)
+        if kind != DeploymentKind.REPAIR:
+            continue
+        if not under_way:
+            lately.repaired.add(app_id)
+        elif since_when > at - REPAIR_TAKES:
+            lately.repairing.add(app_id)
+        if status == DeploymentStatus.FAILED:
+            lately.repair_failed.add(app_id)
+    return lately

@@ -13,17 +13,25 @@ from activities.contracts.nodes import ContainerSeen, Inventory, Reconciliation,
 from activities.contracts.runtime import PruneLocalInput, RemoveInput
 from ops.names import app_of_repository
 
+REPAIRS_AT_ONCE = 8
+"""Repairs of one node at a time. A node that lost all its apps at once (``ops/down`` stops them) has
+neither processors nor slots to start them all together, and none left to say that it is there."""
+
 
 @dataclass(frozen=True)
 class AppView:
     """``live`` is the release that should answer on this node; None when none should.
 
     ``busy``: its workflow is at work, or was a moment ago, when the inventory was taken.
-    ``repair_failed``: a repair failed lately; another one would only fail again.
+    ``repairing``: a repair that was asked for lately is what is at work.
+    ``repaired``: a repair has ended lately; if it needs another, others come first.
+    ``repair_failed``: that one failed; another one would only fail again.
     """
 
     live: int | None
     busy: bool = False
+    repairing: bool = False
+    repaired: bool = False
     repair_failed: bool = False
 
 
@@ -46,6 +54,16 @@ def reconcile(inventory: Inventory, view: View) -> Reconciliation:
     all_over = replace(view, apps=idle, under_way=frozenset())
     left = _compare(inventory, all_over) != todo
     return todo.model_copy(update={"look_again": left})
+
+
+def a_few_at_once(todo: Reconciliation, view: View) -> Reconciliation:
+    """With no more repairs than the node has room for; the others are asked for when it has."""
+    under_way = sum(app.repairing for app in view.apps.values())
+    room = max(REPAIRS_AT_ONCE - under_way, 0)
+    if len(todo.repairs) <= room:
+        return todo
+    in_turn = sorted(todo.repairs, key=lambda repair: view.apps[repair.app_id].repaired)
+    return todo.model_copy(update={"repairs": in_turn[:room], "look_again": True})
 
 
 def _compare(inventory: Inventory, view: View) -> Reconciliation:

@@ -14,7 +14,7 @@ from activities.import_records import import_columns
 from ops.db.session import Database
 from ops.db.tables import App, now
 from ops.error_codes import ErrorCode
-from ops.errors import ErrorReport, StudioError
+from ops.errors import ErrorReport
 from workflows import commands, ids
 
 GRACE = timedelta(seconds=5)
@@ -55,5 +55,9 @@ async def take_up_imports(
             if await state(ids.import_workflow(app.id)) is not WorkflowExecutionStatus.RUNNING:
                 log.info("sweep.import_again", app_id=app.id)
                 await commands.import_app(client, app.id, app.user_id)
-        except StudioError as error:
-            log.warning("sweep.import_failed", app_id=app.id, error=error.what)
+        except Exception as error:
+            log.warning(
+                "sweep.import_failed",
+                app_id=app.id,
+                error=f"{type(error).__name__}: {error}"[:300],
+            )

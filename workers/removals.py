@@ -1,9 +1,14 @@
-"""Parts of deletions that are asked of other workflows, which workers know and activities do not."""
+"""Parts of deletions that are asked of other workflows, which workers know and activities do not.
+
+None waits long for them: they need slots of this same queue, and a hundred that wait would have
+them all. What is not gone yet is NodeUnavailable, and asked for again.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable
 
 from sqlmodel import col, update
@@ -23,7 +28,11 @@ from workflows import commands, ids, workspace_commands
 from workflows.messages import DeleteAppInput
 from workflows.policies import UPDATE_ANSWER
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.2
+PATIENCE_SECONDS = 1.0
+"""What goes fast is confirmed at the first look."""
+IMPORT_ENDS_SECONDS = 5.0
+"""One that was cancelled has removed its container within this."""
 
 
 class Removals:
@@ -38,15 +47,25 @@ class Removals:
         async with heartbeating():
             async with self._database.session() as session:
                 marked = await session.exec(
-                    update(App).where(col(App.id) == given.app_id).values(deleting=True)
+                    update(App)
+                    .where(col(App.id) == given.app_id, ~col(App.deleting))
+                    .values(deleting=True)
                 )
             if marked.rowcount:
                 asked = DeleteAppInput(app_id=given.app_id, user_id=given.user_id)
                 await commands.delete_app(self._client, asked)
-            while True:
-                if not await self._is_there(given.app_id):
-                    return await self._confirmed(given.app_id)
-                await asyncio.sleep(LOOK_SECONDS)
+            if await self._goes(given.app_id):
+                return await self._confirmed(given.app_id)
+        raise NodeUnavailable(f"app {given.app_id} is not gone yet")
+
+    async def _goes(self, app_id: int) -> bool:
+        """Whether it is gone within a moment."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while await self._is_there(app_id):
+            if time.monotonic() >= deadline:
+                return False
+            await asyncio.sleep(LOOK_SECONDS)
+        return True
 
     async def _is_there(self, app_id: int) -> bool:
         async with self._database.session() as session:
@@ -78,8 +97,11 @@ class Removals:
     @activity.defn(name=STOP_IMPORT.name)
     @reports_errors
     async def stop_import(self, given: ImportRef) -> Confirmed:
-        async with heartbeating():
-            stopped = await commands.cancel_import(self._client, given.app_id)
+        try:
+            async with heartbeating(), asyncio.timeout(IMPORT_ENDS_SECONDS):
+                stopped = await commands.cancel_import(self._client, given.app_id)
+        except TimeoutError:
+            raise NodeUnavailable(f"the import of app {given.app_id} has not ended yet") from None
         return Confirmed(gone=[f"import of app {given.app_id}"] if stopped else [])
 
 

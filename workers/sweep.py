@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import structlog
 from sqlmodel import col, or_, select
@@ -25,7 +27,7 @@ from activities.rows import UNDER_WAY
 from ops.db.session import Database
 from ops.db.tables import AccountDeletion, App, Deployment, NodeRow, OwedCheckoutRow, Workspace, now
 from ops.error_codes import ErrorCode
-from ops.errors import ErrorReport, StudioError
+from ops.errors import ErrorReport
 from ops.settings import Settings
 from workers.imports import take_up_imports
 from workflows import commands, ids, workspace_commands
@@ -39,6 +41,8 @@ OWED_GRACE = timedelta(minutes=2)
 """A folder that is owed for less is being asked for by its app's deletion."""
 
 RPC_TIMEOUT = timedelta(seconds=5)
+
+One = TypeVar("One")
 
 log = structlog.get_logger()
 
@@ -62,48 +66,35 @@ class Sweep:
 
     async def once(self) -> None:
         """Look at everything once. One thing that fails does not keep the others from it."""
-        for row in await self._open_rows():
-            try:
-                await self._look_at(row)
-            except Exception as error:
-                log.warning(
-                    "sweep.deployment_failed",
-                    deployment_id=row.id,
-                    error=f"{type(error).__name__}: {error}"[:300],
-                )
-        for app in await self._half_deleted():
-            assert app.id is not None
-            if await self._state(ids.delete_app_workflow(app.id)) is not (
-                WorkflowExecutionStatus.RUNNING
-            ):
-                log.info("sweep.delete_again", app_id=app.id)
-                await commands.delete_app(
-                    self._client, DeleteAppInput(app_id=app.id, user_id=app.user_id)
-                )
-
+        rows = await self._open_rows()
+        await _each("deployment_id", {row.id: row for row in rows}, self._look_at)
+        apps = await self._half_deleted()
+        await _each("app_id", {app.id: app for app in apps}, self._delete_again)
         await take_up_imports(self._client, self._database, self._state)
+        users = await self._half_deleted_users()
+        await _each("user_id", {user: user for user in users}, self._delete_user_again)
+        users = await self._open_workspaces()
+        await _each("user_id", {user: user for user in users}, self._look_at_workspace)
+        owed = await self._owed_checkouts()
+        await _each("app_id", {row.app_id: row for row in owed}, self._leave)
 
-        for user_id in await self._half_deleted_users():
-            workflow_id = ids.delete_user_workflow(user_id)
-            if await self._state(workflow_id) is not WorkflowExecutionStatus.RUNNING:
-                log.info("sweep.delete_user_again", user_id=user_id)
-                await commands.delete_user(self._client, user_id)
+    async def _delete_again(self, app: App) -> None:
+        assert app.id is not None
+        workflow_id = ids.delete_app_workflow(app.id)
+        if await self._state(workflow_id) is not WorkflowExecutionStatus.RUNNING:
+            log.info("sweep.delete_again", app_id=app.id)
+            await commands.delete_app(
+                self._client, DeleteAppInput(app_id=app.id, user_id=app.user_id)
+            )
 
-        for user_id in await self._open_workspaces():
-            try:
-                await self._look_at_workspace(user_id)
-            except Exception as error:
-                log.warning(
-                    "sweep.workspace_failed",
-                    user_id=user_id,
-                    error=f"{type(error).__name__}: {error}"[:300],
-                )
+    async def _delete_user_again(self, user_id: int) -> None:
+        workflow_id = ids.delete_user_workflow(user_id)
+        if await self._state(workflow_id) is not WorkflowExecutionStatus.RUNNING:
+            log.info("sweep.delete_user_again", user_id=user_id)
+            await commands.delete_user(self._client, user_id)
 
-        for owed in await self._owed_checkouts():
-            try:
-                await workspace_commands.leave_app(self._client, owed.user_id, owed.app_id)
-            except (StudioError, TimeoutError) as error:
-                log.warning("sweep.still_owed", app_id=owed.app_id, error=str(error)[:300])
+    async def _leave(self, owed: OwedCheckoutRow) -> None:
+        await workspace_commands.leave_app(self._client, owed.user_id, owed.app_id)
 
     async def _open_workspaces(self) -> list[int]:
         """Whose workspaces are not stopped, on hosts that could do something about it."""
@@ -289,3 +280,19 @@ class Sweep:
                 return None
             raise
         return found.status
+
+
+async def _each(
+    name: str, found: Mapping[int | None, One], look: Callable[[One], Awaitable[None]]
+) -> None:
+    """One that fails is looked at again by the next sweep, and keeps none of the others from it."""
+    for id, one in found.items():
+        try:
+            await look(one)
+        except Exception as error:
+            log.warning(
+                "sweep.not_yet",
+                look=look.__name__,
+                **{name: id},
+                error=f"{type(error).__name__}: {error}"[:300],
+            )

@@ -9,18 +9,17 @@ false DOWN.
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import chain
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.contracts.nodes import (
-        ASK_REPAIR,
         INVENTORY,
         PROBE,
         RECONCILE,
         RECORD_NODE,
-        REMOVE_ROUTE,
         WATCH,
         DownReason,
         Figures,
@@ -30,12 +29,10 @@ with workflow.unsafe.imports_passed_through():
         Reconciliation,
         WatchEnd,
     )
-    from activities.contracts.runner import DISCARD_BUILD
-    from activities.contracts.runtime import PRUNE_LOCAL, REMOVE_CONTAINER, RouteRef
-    from activities.contracts.workspace import REMOVE_WORKSPACE, WorkspaceRef
     from workflows import ids
     from workflows.calls import begin, record, until_ended
     from workflows.messages import DrainOrder, NodeState
+    from workflows.node_steps import each, removals, repairs
     from workflows.policies import (
         CONTROL,
         INVENTORY_NODE,
@@ -43,7 +40,7 @@ with workflow.unsafe.imports_passed_through():
         PROBE_AGAIN,
         PROBE_NODE,
         RECONCILE_AGAIN,
-        UNDO,
+        TRY_AGAIN,
         WATCH_NODE,
     )
 
@@ -71,8 +68,7 @@ class NodeHeartbeat:
                 await self._wait_for_hello()
                 continue
             await self._set(NodeStatus.UP, "", figures)
-            look_again = await self._reconcile()
-            await self._watch(LOOK_AGAIN if look_again else RECONCILE_AGAIN)
+            await self._watch(await self._reconcile())
         await workflow.wait_condition(workflow.all_handlers_finished)
         workflow.continue_as_new(
             NodeState(info=self._info, status=self._status, draining=self._draining)
@@ -162,8 +158,8 @@ class NodeHeartbeat:
             f"{self._info.node_id} is {status}",
         )
 
-    async def _reconcile(self) -> bool:
-        """Make the node match the records; whether it has to be looked at again soon."""
+    async def _reconcile(self) -> timedelta:
+        """Make the node match the records; how soon it has to be looked at again."""
         try:
             seen = await begin(
                 INVENTORY,
@@ -179,61 +175,25 @@ class NodeHeartbeat:
                 queue=ids.CONTROL_QUEUE,
                 summary="compare with the records",
             )
-            await self._remove_leftovers(todo)
-            for repair in todo.repairs:
-                await begin(
-                    ASK_REPAIR,
-                    repair,
-                    CONTROL,
-                    queue=ids.CONTROL_QUEUE,
-                    summary=f"repair app {repair.app_id}: {repair.why}",
-                )
+            done = await self._put_right(todo)
         except ActivityError:
             workflow.logger.warning("%s could not be reconciled now", self._info.node_id)
-            return True
-        return todo.look_again
+            return LOOK_AGAIN
+        if todo.look_again:
+            return LOOK_AGAIN
+        return RECONCILE_AGAIN if done else TRY_AGAIN
 
-    async def _remove_leftovers(self, todo: Reconciliation) -> None:
-        for app_id in todo.remove_routes:
-            await begin(
-                REMOVE_ROUTE,
-                RouteRef(app_id=app_id),
-                UNDO,
-                queue=self._queue(),
-                summary=f"remove the route of app {app_id}",
-            )
-        for container in todo.remove_containers:
-            await begin(
-                REMOVE_CONTAINER,
-                container,
-                UNDO,
-                queue=self._queue(),
-                summary=f"remove {container.container}",
-            )
-        for user_id in todo.remove_workspaces:
-            await begin(
-                REMOVE_WORKSPACE,
-                WorkspaceRef(user_id=user_id),
-                UNDO,
-                queue=self._queue(),
-                summary=f"remove {ids.workspace_container(user_id)}: it is of no record",
-            )
-        for images in todo.remove_images:
-            await begin(
-                PRUNE_LOCAL,
-                images,
-                UNDO,
-                queue=self._queue(),
-                summary=f"remove images of {images.repository}",
-            )
-        for checkout in todo.remove_checkouts:
-            await begin(
-                DISCARD_BUILD,
-                checkout,
-                UNDO,
-                queue=self._queue(),
-                summary=f"remove the checkout of deployment {checkout.deployment_id}",
-            )
+    async def _put_right(self, todo: Reconciliation) -> bool:
+        """Whether all was done. What is missing comes first: nobody waits for a leftover to go."""
+        kinds = [repairs(todo), *removals(todo, self._queue())]
+        if not any(kinds):
+            return True
+        # A history that an older release began goes on as it began: the first failure ended it all.
+        if not workflow.patched("each-to-its-own-end"):
+            for step in chain(*kinds[1:], kinds[0]):
+                await step.done()
+            return True
+        return all([await each(kind) for kind in kinds])
 
     def _queue(self) -> str:
         return ids.node_queue(self._info.node_id)

@@ -136,11 +136,12 @@ CLEAR = Policy(timedelta(seconds=30), heartbeat=HEARTBEAT)
 """Parts of a deletion: retried until confirmed."""
 
 AWAITED = Policy(
-    timedelta(hours=1),
+    timedelta(minutes=1),
     heartbeat=HEARTBEAT,
     retry=replace(_PATIENT, maximum_interval=timedelta(seconds=15)),
 )
-"""Parts of a deletion that are workflows themselves, or wait for a host to come back."""
+"""Parts of a deletion that are workflows themselves, or wait for a host to come back. It is between
+the attempts that they are waited for: one that waited would hold a slot that those workflows need."""
 
 PROBE_NODE = Policy(
     timedelta(seconds=3),
@@ -173,6 +174,22 @@ _TELLS_AT_ONCE = RetryPolicy(
 )
 _TAKEN_UP = timedelta(seconds=10)
 """Longer than a node's worker takes to restart: nobody takes up the work, so the node is away."""
+
+_A_FEW_TIMES = replace(_PATIENT, maximum_attempts=3)
+
+ASK_OF_APP = Policy(
+    timedelta(seconds=20), schedule_to_close=timedelta(seconds=60), retry=_A_FEW_TIMES
+)
+"""A repair that a node's app needs. Its node is not watched meanwhile: it is soon asked for again."""
+
+TIDY = Policy(
+    timedelta(seconds=20),
+    schedule_to_close=timedelta(seconds=60),
+    schedule_to_start=_TAKEN_UP,
+    heartbeat=HEARTBEAT,
+    retry=_A_FEW_TIMES,
+)
+"""Removes what should not be on a node. What fails, or finds nobody there, is seen again soon."""
 
 PLACE_OR_REFUSE = Policy(
     timedelta(seconds=10), schedule_to_close=timedelta(seconds=20), retry=_TELLS_AT_ONCE
@@ -240,6 +257,11 @@ FIRST_REQUEST = timedelta(seconds=10)
 PROBE_AGAIN = timedelta(seconds=2)
 RECONCILE_AGAIN = timedelta(minutes=5)
 LOOK_AGAIN = timedelta(seconds=5)
+TRY_AGAIN = timedelta(minutes=1)
+"""What on a node could not be put right is tried again; it is watched meanwhile."""
+
+STEPS_AT_ONCE = 8
+"""So many things on a node are put right side by side: one that takes long holds up few others."""
 
 RUN_ENDS = timedelta(seconds=5)
 """A run that was stopped has told its last lines within this."""

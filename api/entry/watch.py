@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, select
 
 from activities.contracts.base import DeploymentStatus
@@ -71,8 +71,13 @@ class Watcher:
             }
             try:
                 found = await self._read(list(watched))
-            except (DBAPIError, OSError) as error:
+            except (SQLAlchemyError, OSError) as error:
                 log.warning("watch.database_away", error=type(error).__name__)
+                await asyncio.sleep(AWAY_SECONDS)
+                continue
+            except Exception:
+                # Who waits would wait for ever: nobody but a new watch begins another poller.
+                log.exception("watch.failed")
                 await asyncio.sleep(AWAY_SECONDS)
                 continue
             for deployment_id, queues in watched.items():

@@ -12,6 +12,7 @@ from activities.contracts.nodes import Reconciliation, Repair
 from activities.contracts.runtime import PruneLocalInput, RemoveInput
 from tests.workflows.node_world import NODE, Host, a_boot, takes_work, watched
 from tests.workflows.test_deploy import eventually
+from tests.workflows.test_node_heartbeat import BAD, bad_and_good
 from workers.lifecycle import say_hello
 from workflows import commands, ids
 from workflows.messages import DrainOrder
@@ -44,6 +45,14 @@ async def node_down_and_up(client: Client, host: Host) -> None:
     host.dead = True
     await eventually(lambda: host.statuses()[-2:] == ["DOWN", "DOWN"])
     host.dead = False
+    await is_said(client, host, "UP")
+    await looked_at(client)
+
+
+async def node_put_right_in_part(client: Client, host: Host) -> None:
+    """Of each kind one thing cannot be done, and the others are."""
+    host.fails = set(BAD)
+    host.todo = bad_and_good()
     await is_said(client, host, "UP")
     await looked_at(client)
 
@@ -85,6 +94,7 @@ async def node_continued(client: Client, host: Host) -> None:
 
 NODE_SCENARIOS: tuple[Scenario, ...] = (
     node_down_and_up,
+    node_put_right_in_part,
     node_stopped,
     node_drained,
     node_continued,

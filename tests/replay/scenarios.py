@@ -211,5 +211,12 @@ SCENARIOS: tuple[Scenario, ...] = (
     deleted,
 )
 
-OLDER = frozenset({"deletion_of_an_older_release", "an_older_one_took_over"})
+OLDER = frozenset(
+    {
+        "deletion_of_an_older_release",
+        "an_older_one_took_over",
+        "node_put_right_by_an_older_release",
+        "node_gave_up_in_an_older_release",
+    }
+)
 """Recorded by an earlier version and kept: what is under way when it is upgraded goes on so."""

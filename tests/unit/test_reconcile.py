@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from activities.contracts.base import DeploymentRef
 from activities.contracts.nodes import ContainerSeen, Inventory, Reconciliation, Repair, RouteSeen
 from activities.contracts.runtime import PruneLocalInput, RemoveInput, RouteTarget
-from activities.reconcile import AppView, View, nothing_left, reconcile
+from activities.nodes_control import REPAIR_TAKES, NodeRecords
+from activities.reconcile import (
+    REPAIRS_AT_ONCE,
+    AppView,
+    View,
+    a_few_at_once,
+    nothing_left,
+    reconcile,
+)
+from ops.db.tables import App, Deployment, OwedUndoRow, now
+from ops.settings import Settings
+from tests.support.memory import RecordsInMemory
 
 ADDRESS = "172.28.0.10"
 NOTHING = Reconciliation()
@@ -129,3 +142,60 @@ def test_a_workspace_of_no_record_goes_and_others_stay() -> None:
     seen = Inventory(node_id="workspace-87", workspaces=[1, 2, 3])
     todo = reconcile(seen, View(workspaces=frozenset({1, 3, 4})))
     assert todo == Reconciliation(remove_workspaces=[2])
+
+
+def test_a_node_that_lost_all_its_apps_gets_them_back_a_few_at_a_time() -> None:
+    def asked(view: View) -> list[int]:
+        todo = a_few_at_once(reconcile(node(), view), view)
+        assert todo.look_again
+        return [repair.app_id for repair in todo.repairs]
+
+    lost = {id: AppView(live=5) for id in range(1, 101)}
+    first = list(range(1, REPAIRS_AT_ONCE + 1))
+    assert asked(View(apps=lost)) == first
+    under_way = {id: AppView(live=5, busy=True, repairing=True) for id in first}
+    assert asked(View(apps=lost | under_way)) == []
+    # What people ask for takes no turn of theirs; one that is lost again and again comes last.
+    at_work = {id: AppView(live=5, busy=True) for id in first[1:]}
+    again = {1: AppView(live=5, repaired=True)}
+    assert asked(View(apps=lost | at_work | again)) == [id + REPAIRS_AT_ONCE for id in first]
+
+
+def test_few_repairs_are_asked_for_at_once() -> None:
+    view = View(apps={id: AppView(live=5) for id in range(REPAIRS_AT_ONCE)})
+    todo = reconcile(node(), view)
+    assert len(todo.repairs) == REPAIRS_AT_ONCE
+    assert a_few_at_once(todo, view) == todo
+
+
+async def test_a_repair_has_its_turn_for_a_while_and_no_longer() -> None:
+    """Read from the records; of what waits for its turn nothing is taken for done."""
+    records = RecordsInMemory()
+    ids = range(1, 2 * REPAIRS_AT_ONCE + 1)
+    for id in ids:
+        await records.add(
+            App(
+                id=id,
+                user_id=1,
+                name="shop",
+                slug=f"shop-{id}",
+                node_id="runtime-102",
+                live_deployment_id=1,
+            )
+        )
+    await records.add(OwedUndoRow(id=1, node_id="runtime-102", deployment_id=0, app_id=16, what=""))
+    nodes = NodeRecords(records, Settings())
+    begun = [repair.app_id for repair in (await nodes.reconcile(node())).repairs]
+    assert begun == list(ids)[:REPAIRS_AT_ONCE]
+    assert (await records.again(OwedUndoRow, 1)).done_at is None
+    for id in begun:
+        await records.add(Deployment(id=id, app_id=id, user_id=1, kind="repair", status="RUNNING"))
+    todo = await nodes.reconcile(node())
+    assert (todo.repairs, todo.look_again) == ([], True)
+    async with records.session() as session:
+        for id in begun:
+            row = await session.get(Deployment, id)
+            assert row is not None
+            row.created_at = now() - REPAIR_TAKES - timedelta(seconds=1)
+    todo = await nodes.reconcile(node())
+    assert [repair.app_id for repair in todo.repairs] == list(ids)[REPAIRS_AT_ONCE:]

@@ -274,6 +274,20 @@ def test_nginx_accepts_its_configuration(tmp_path: Path, routing: str, proxies: 
     assert ("real_ip" in text) == bool(proxies)
 
 
+def test_where_an_app_is_outlives_a_month_without_visitors_and_a_pass_does_not() -> None:
+    """nginx drops what nobody asked for so long, and has nothing to go on with without the API."""
+    text = nginx.nginx_config(Settings())
+    kept = dict(re.findall(r"keys_zone=(\w+):\w+\s+inactive=(\w+)", text))
+    asks = [part for part in text.split("location ") if "proxy_cache_use_stale" in part]
+    found = {
+        re.findall(r'proxy_cache_key "?(\w+):', part)[0]: kept[
+            re.findall(r"proxy_cache (\w+);", part)[0]
+        ]
+        for part in asks
+    }
+    assert found == {"app": "30d", "slug": "30d", "preview": "10m", "code": "10m"}
+
+
 @pytest.mark.skipif(shutil.which("nginx") is None, reason="no nginx here")
 def test_nginx_accepts_the_configuration_of_a_workspace_gateway(tmp_path: Path) -> None:
     settings = Settings.model_validate({"home": tmp_path, "workspaces": 2, "workspace_slots": 1000})

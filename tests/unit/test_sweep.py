@@ -6,16 +6,25 @@ from datetime import timedelta
 from typing import Any, cast
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.contracts.base import DeploymentKind, DeploymentStatus
 from activities.records import Records
-from ops.db.tables import Deployment, now
+from ops.db.tables import (
+    AccountDeletion,
+    App,
+    Deployment,
+    NodeRow,
+    OwedCheckoutRow,
+    Workspace,
+    now,
+)
 from ops.error_codes import ErrorCode
 from ops.settings import Settings
 from tests.support.memory import RecordsInMemory
 from workers.sweep import Sweep
-from workflows import commands
+from workflows import commands, workspace_commands
 from workflows.messages import DeployQueue, DeployRequest
 
 SHOP = 3
@@ -117,3 +126,75 @@ async def test_what_runs_is_left_alone_whatever_came_since(temporal: NobodyHeard
     records = await swept(row(7), row(8))
     assert temporal.asked == []
     assert (await records.again(Deployment, 7)).status == "PENDING"
+
+
+class RefusesTheFirst:
+    """Temporal, where nothing runs, and what concerns the first of each kind cannot be asked for."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[str] = []
+        for place, name in (
+            *((commands, name) for name in ("submit", "delete_app", "import_app", "delete_user")),
+            *((workspace_commands, name) for name in ("resume", "leave_app")),
+        ):
+            monkeypatch.setattr(place, name, self._asking(name))
+        monkeypatch.setattr(commands, "queue", self._queue)
+        monkeypatch.setattr(Sweep, "_state", self._state)
+
+    def _asking(self, name: str) -> Any:
+        async def ask(client: Client, what: Any, *more: int) -> None:
+            number = int(getattr(what, "app_id", what))
+            self.asked.append(f"{name} {more[-1] if name == 'leave_app' else number}")
+            if number % 10 == 1:
+                raise RPCError("workflow task is failing", RPCStatusCode.INVALID_ARGUMENT, b"")
+
+        return ask
+
+    async def _queue(self, client: Client, app_id: int) -> DeployQueue:
+        return DeployQueue(running=None, waiting=[])
+
+    async def _state(self, workflow_id: str) -> WorkflowExecutionStatus | None:
+        return None
+
+
+async def test_what_cannot_be_asked_for_keeps_nothing_else_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    temporal = RefusesTheFirst(monkeypatch)
+    long_ago = now() - timedelta(hours=1)
+    records = RecordsInMemory()
+
+    def app(id: int, **given: Any) -> App:
+        base: dict[str, Any] = {
+            "user_id": 5,
+            "name": "shop",
+            "slug": f"shop-{id}",
+            "created_at": long_ago,
+        }
+        return App(id=id, **base, **given)
+
+    await records.add(
+        NodeRow(node_id="workspace-87", role="workspace", status="UP"),
+        *(row(id, app_id=id) for id in (1, 2)),
+        *(app(id, deleting=True) for id in (11, 12)),
+        *(app(id, import_state="PENDING") for id in (21, 22)),
+        *(AccountDeletion(user_id=id, receipt_hash=str(id)) for id in (31, 32)),
+        *(
+            Workspace(
+                user_id=id,
+                node_id="workspace-87",
+                slot=id,
+                status="OPEN",
+                created_at=long_ago,
+                changed_at=long_ago,
+            )
+            for id in (41, 42)
+        ),
+        *(OwedCheckoutRow(user_id=id, app_id=id + 10, created_at=long_ago) for id in (41, 42)),
+    )
+    await Sweep(cast(Client, None), records, Records(records, Settings())).once()
+    assert temporal.asked == [
+        *("submit 1", "submit 2", "delete_app 11", "delete_app 12"),
+        *("import_app 21", "import_app 22", "delete_user 31", "delete_user 32"),
+        *("resume 41", "resume 42", "leave_app 51", "leave_app 52"),
+    ]

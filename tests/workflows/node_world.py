@@ -44,6 +44,7 @@ from activities.contracts.runtime import (
 )
 from activities.contracts.workspace import REMOVE_WORKSPACE, WorkspaceRef
 from activities.reconcile import AppView, View, nothing_left, reconcile
+from ops.errors import Conflict, PlatformError, to_application_error
 from tests.workflows.world import World
 from workers.control_workflows import WORKFLOWS
 from workflows import ids
@@ -53,7 +54,8 @@ NODE = "runtime-102"
 
 @dataclass
 class Host:
-    """A node whose worker can be ended gracefully, or fall silent (``dead``)."""
+    """A node whose worker can be ended gracefully, or fall silent (``dead``); what is named in
+    ``fails`` cannot be done there."""
 
     dead: bool = False
     shutting_down: bool = False
@@ -61,6 +63,12 @@ class Host:
     todo: Reconciliation = field(default_factory=Reconciliation)
     removed: list[str] = field(default_factory=list)
     repairs: list[int] = field(default_factory=list)
+    fails: set[str] = field(default_factory=set)
+
+    def _remove(self, what: str) -> None:
+        if what in self.fails:
+            raise to_application_error(PlatformError(f"{what}: device busy"))
+        self.removed.append(what)
 
     def statuses(self) -> list[str]:
         return [record.status.value for record in self.records]
@@ -90,31 +98,33 @@ class Host:
 
     @activity.defn(name=REMOVE_CONTAINER.name)
     async def remove_container(self, given: RemoveInput) -> Confirmed:
-        self.removed.append(given.container)
+        self._remove(given.container)
         return Confirmed(gone=[given.container])
 
     @activity.defn(name=REMOVE_ROUTE.name)
     async def remove_route(self, given: RouteRef) -> Confirmed:
-        self.removed.append(f"route {given.app_id}")
+        self._remove(f"route {given.app_id}")
         return Confirmed(gone=[])
 
     @activity.defn(name=REMOVE_WORKSPACE.name)
     async def remove_workspace(self, given: WorkspaceRef) -> Confirmed:
-        self.removed.append(f"workspace {given.user_id}")
+        self._remove(f"workspace {given.user_id}")
         return Confirmed(gone=[])
 
     @activity.defn(name=PRUNE_LOCAL.name)
     async def prune_local(self, given: PruneLocalInput) -> Confirmed:
-        self.removed.append(f"images of {given.repository}")
+        self._remove(f"images of {given.repository}")
         return Confirmed(gone=[])
 
     @activity.defn(name=DISCARD_BUILD.name)
     async def discard_build(self, given: DeploymentRef) -> Confirmed:
-        self.removed.append(f"checkout {given.deployment_id}")
+        self._remove(f"checkout {given.deployment_id}")
         return Confirmed(gone=[])
 
     @activity.defn(name=ASK_REPAIR.name)
     async def ask_repair(self, given: Repair) -> DeploymentRef:
+        if f"repair {given.app_id}" in self.fails:
+            raise to_application_error(Conflict("the app is being deleted"))
         self.repairs.append(given.app_id)
         return DeploymentRef(deployment_id=1, app_id=given.app_id)
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 import pytest_asyncio
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from activities.contracts.base import DeploymentRef
 from activities.contracts.nodes import Reconciliation, Repair
-from activities.contracts.runtime import RemoveInput
+from activities.contracts.runtime import PruneLocalInput, RemoveInput
 from ops.errors import PlatformError
-from tests.workflows.node_world import NODE, Host, a_boot, drains, takes_work
+from tests.workflows.node_world import NODE, Host, a_boot, drains, takes_work, watched
 from tests.workflows.test_deploy import eventually
 from workers import lifecycle
 from workers.lifecycle import say_hello, stay_known
-from workflows import commands, ids
+from workflows import commands, ids, policies
 from workflows.messages import DrainOrder
 
 
@@ -37,9 +39,56 @@ async def test_hello_brings_a_node_up_and_reconciles_it(client: Client, host: Ho
         repairs=[Repair(app_id=2, why="its container is missing")],
     )
     await say_hello(client, a_boot(), takes_work)
-    await eventually(lambda: host.repairs == [2])
+    await eventually(lambda: host.removed == ["route 4", "app-1-9", "workspace 7"])
+    assert host.repairs == [2]
     assert host.statuses() == ["UP"]
-    assert host.removed == ["route 4", "app-1-9", "workspace 7"]
+
+
+def bad_and_good() -> Reconciliation:
+    """Of each kind something that can be done, after something that is in ``BAD``."""
+    return Reconciliation(
+        remove_containers=[
+            RemoveInput(app_id=1, container="app-1-9"),
+            RemoveInput(app_id=3, container="app-3-4"),
+        ],
+        remove_routes=[4, 5],
+        remove_images=[
+            PruneLocalInput(app_id=id, repository=f"u1-app{id}", keep=[]) for id in (6, 7)
+        ],
+        remove_checkouts=[DeploymentRef(deployment_id=id, app_id=1) for id in (8, 9)],
+        repairs=[Repair(app_id=id, why="its container is missing") for id in (10, 11)],
+    )
+
+
+BAD = {"app-1-9", "route 4", "images of u1-app6", "checkout 8", "repair 10"}
+
+
+async def test_what_cannot_be_done_keeps_nothing_else_from_it_nor_the_node_from_its_watch(
+    client: Client, host: Host
+) -> None:
+    host.fails = set(BAD)
+    host.todo = bad_and_good()
+    await say_hello(client, a_boot(), takes_work)
+    await eventually(lambda: bool(host.removed))
+    assert host.repairs == [11]  # first, since somebody may ask for that app
+    await watched(client.get_workflow_handle(ids.node_workflow(NODE)))
+    assert host.removed[:2] == ["route 5", "app-3-4"]
+    assert set(host.removed[2:]) == {"images of u1-app7", "checkout 9"}
+
+
+async def test_what_could_not_be_done_is_tried_again(
+    client: Client, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policies, "TRY_AGAIN", timedelta(seconds=1))
+    host.fails = {"app-1-9"}
+    leftover = Reconciliation(remove_containers=[RemoveInput(app_id=1, container="app-1-9")])
+    host.todo = leftover
+    await say_hello(client, a_boot(), takes_work)
+    await watched(client.get_workflow_handle(ids.node_workflow(NODE)))
+    host.fails.clear()
+    host.todo = leftover
+    await eventually(lambda: host.removed == ["app-1-9"])
+    assert set(host.statuses()) == {"UP"}
 
 
 async def test_a_silent_node_is_down_within_20_seconds_and_up_on_hello(

@@ -398,7 +398,10 @@ class World:
         return [getattr(self, name) for name in sorted(names) if hasattr(self, name)]
 
     def workers(
-        self, workflows: Sequence[type], beside: Sequence[Callable[..., Any]] = ()
+        self,
+        workflows: Sequence[type],
+        beside: Sequence[Callable[..., Any]] = (),
+        control_slots: int | None = None,
     ) -> list[Worker]:
         """A control worker, and one for each host; all know every activity, and those ``beside``."""
         activities = [*self._activities(), *beside]
@@ -409,6 +412,7 @@ class World:
                 task_queue=queue,
                 workflows=list(workflows) if queue == ids.CONTROL_QUEUE else [],
                 activities=activities,
+                max_concurrent_activities=control_slots if queue == ids.CONTROL_QUEUE else None,
                 max_heartbeat_throttle_interval=timedelta(seconds=0.1),
                 graceful_shutdown_timeout=timedelta(seconds=0),
             )
