@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from ops import (
     cli_account,
+    cli_admin,
     cli_apps,
     cli_bench,
     cli_create,
@@ -75,8 +76,10 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "register": cli_account.register,
     "login": cli_account.login,
     "logout": cli_account.logout,
+    "password": cli_account.change_password,
     "apps": cli_apps.apps,
     "create": cli_create.create,
+    "import": cli_create.import_,
     "templates": cli_apps.templates,
     "status": cli_apps.status,
     "open": cli_workspace.open_,
@@ -110,6 +113,7 @@ app.add_typer(cli_account.account, name="account")
 app.add_typer(cli_account.ssh_keys, name="ssh-key")
 app.add_typer(cli_account.tokens, name="token")
 app.add_typer(cli_workspace.workspace, name="workspace")
+app.add_typer(cli_admin.admin, name="admin")
 app.add_typer(cli_bench.bench, name="bench")
 
 if __name__ == "__main__":

@@ -25,13 +25,16 @@ tokens = typer.Typer(no_args_is_help=True, help="API tokens, for scripts (STUDIO
 
 
 def register(
-    context: typer.Context, email: Email = None, password_stdin: FromStdin = False
+    context: typer.Context,
+    email: Email = None,
+    password_stdin: FromStdin = False,
+    as_json_: AsJson = False,
 ) -> None:
     """Make an account and sign in."""
     given, password = _credentials(email, password_stdin, confirm=True)
     server, _ = address(context)
     Studio(server, None).post("/api/auth/register", {"email": given, "password": password})
-    _sign_in(context, given, password)
+    _sign_in(context, given, password, as_json_)
 
 
 def login(
@@ -42,9 +45,7 @@ def login(
 ) -> None:
     """Sign in; the token is kept for this server."""
     given, password = _credentials(email, password_stdin, confirm=False)
-    _sign_in(context, given, password, quiet=as_json_)
-    if as_json_:
-        as_json(studio(context).get("/api/me"))
+    _sign_in(context, given, password, as_json_)
 
 
 def _credentials(email: str | None, from_stdin: bool, confirm: bool) -> tuple[str, str]:
@@ -54,34 +55,65 @@ def _credentials(email: str | None, from_stdin: bool, confirm: bool) -> tuple[st
         return email, sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():
         raise CliError("there is no terminal to ask for a password", "use --password-stdin")
-    given = email or typer.prompt("Email")
-    return given, typer.prompt("Password", hide_input=True, confirmation_prompt=confirm)
+    given = email or typer.prompt("Email", err=True)
+    return given, _secret("Password", confirm)
 
 
-def _sign_in(context: typer.Context, email: str, password: str, quiet: bool = False) -> None:
+def _secret(what: str, confirm: bool) -> str:
+    """Asked for beside the output, which may be a document."""
+    told: str = typer.prompt(what, hide_input=True, confirmation_prompt=confirm, err=True)
+    return told
+
+
+def _sign_in(context: typer.Context, email: str, password: str, as_json_: bool) -> None:
     server, memory = address(context)
     answer = Studio(server, None).post("/api/auth/login", {"email": email, "password": password})
     memory.accounts[server] = {"email": email, "token": answer["token"]}
     memory.server = server
     memory.save()
-    if not quiet:
+    if as_json_:
+        as_json(Studio(server, answer["token"]).get("/api/me"))
+    else:
         say(f"Signed in to {server} as {email}.")
 
 
-def logout(context: typer.Context) -> None:
+def logout(context: typer.Context, as_json_: AsJson = False) -> None:
     """End the session and forget its token."""
     server, memory = address(context)
     kept = memory.accounts.pop(server, None)
-    if kept is None:
-        say(f"You were not signed in to {server}.")
-        return
-    memory.save()
-    try:
-        Studio(server, kept["token"]).post("/api/auth/logout")
-    except CliError as error:
-        say(f"The token is forgotten here; the server could not be told: {error.what}")
-        return
-    say(f"Signed out of {server}.")
+    said, ended = f"You were not signed in to {server}.", False
+    if kept is not None:
+        memory.save()
+        try:
+            Studio(server, kept["token"]).post("/api/auth/logout")
+            said, ended = f"Signed out of {server}.", True
+        except CliError as error:
+            said = f"The token is forgotten here; the server could not be told: {error.what}"
+    return as_json({"server": server, "session_ended": ended}) if as_json_ else say(said)
+
+
+def change_password(
+    context: typer.Context,
+    password_stdin: Annotated[
+        bool,
+        typer.Option(
+            "--password-stdin", help="Read both from standard input: a line each, the new one last."
+        ),
+    ] = False,
+    as_json_: AsJson = False,
+) -> None:
+    """Change your password. It ends your other sessions; API tokens go on working."""
+    api = studio(context)
+    if password_stdin:
+        current, new = (sys.stdin.readline().rstrip("\r\n") for _ in range(2))
+    elif sys.stdin.isatty():
+        current, new = _secret("Your password now", False), _secret("The new one", True)
+    else:
+        raise CliError("there is no terminal to ask for passwords", "use --password-stdin")
+    api.post("/api/auth/password", {"current": current, "new": new})
+    if as_json_:
+        return as_json({"changed": True})
+    return say("Your password is changed, and your other sessions have ended.")
 
 
 @account.command("delete")
@@ -172,10 +204,14 @@ def _own_key() -> Path:
 
 
 @ssh_keys.command("remove")
-def remove_key(context: typer.Context, key_id: Annotated[int, typer.Argument(min=1)]) -> None:
+def remove_key(
+    context: typer.Context,
+    key_id: Annotated[int, typer.Argument(min=1)],
+    as_json_: AsJson = False,
+) -> None:
     """Take a key away."""
     studio(context).call("DELETE", f"/api/ssh-keys/{key_id}")
-    say("Removed.")
+    return as_json({"removed": key_id}) if as_json_ else say("Removed.")
 
 
 @tokens.command("list")
@@ -212,7 +248,11 @@ def create_token(
 
 
 @tokens.command("remove")
-def remove_token(context: typer.Context, token_id: Annotated[int, typer.Argument(min=1)]) -> None:
+def remove_token(
+    context: typer.Context,
+    token_id: Annotated[int, typer.Argument(min=1)],
+    as_json_: AsJson = False,
+) -> None:
     """Let a token work no longer."""
     studio(context).call("DELETE", f"/api/auth/tokens/{token_id}")
-    say("Removed.")
+    return as_json({"removed": token_id}) if as_json_ else say("Removed.")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
-from typer.core import TyperGroup
 
 from ops.bench import aims
-from ops.cli_client import CliError
+from ops.cli_common import OnTheMachine
 from ops.cli_view import as_json
 
 # The benchmarks, the settings and the error tree are imported when one runs: they take twice as
@@ -22,20 +21,8 @@ if TYPE_CHECKING:
     from ops.bench.workspace import Report as WorkspaceReport
 
 
-class _Benchmarks(TyperGroup):
-    """Errors of the platform's own code come out as those of the command line."""
-
-    def invoke(self, ctx: Any) -> Any:
-        from ops.errors import StudioError
-
-        try:
-            return super().invoke(ctx)
-        except StudioError as error:
-            raise CliError(error.what, error.hint) from None
-
-
 bench = typer.Typer(
-    cls=_Benchmarks,
+    cls=OnTheMachine,
     no_args_is_help=True,
     help="Benchmarks; run as root where the platform runs, when it is idle.",
 )

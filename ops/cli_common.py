@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from ops.cli_client import SIGN_IN, CliError, Memory, Studio, server_of
+from ops.cli_client import SIGN_IN, UNAVAILABLE, CliError, Memory, Studio, server_of
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
 AppName = Annotated[str, typer.Argument(metavar="APP", help="Its id, its slug or its name.")]
@@ -22,6 +23,23 @@ class Choice:
     """The global options, before any command needs a connection."""
 
     server: str | None = None
+
+
+class OnTheMachine(TyperGroup):
+    """Commands that use the platform's own code, whose errors come out as the command line's."""
+
+    def invoke(self, ctx: Any) -> Any:
+        # Only here: the error tree takes as long to import as everything else of a command.
+        from ops.errors import NodeUnavailable, StudioError
+
+        try:
+            return super().invoke(ctx)
+        except NodeUnavailable as error:
+            raise CliError(error.what, error.hint, UNAVAILABLE) from None
+        except StudioError as error:
+            raise CliError(error.what, error.hint) from None
+        except PermissionError as error:
+            raise CliError(f"{error.filename} is for root alone", "run this as root") from None
 
 
 def address(context: typer.Context) -> tuple[str, Memory]:

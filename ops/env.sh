@@ -1,4 +1,4 @@
-# Sourced by ops/up, ops/down and ops/studio: the locked Python environment of this checkout.
+# Sourced by what is in ops to be run: the locked Python environment of this checkout.
 # Sets CHECKOUT, STUDIO_HOME, STUDIO_CACHE and PYTHON, and defines the functions below.
 
 CHECKOUT=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
@@ -14,10 +14,23 @@ fail() {
 if [ -z "${STUDIO_CACHE:-}" ] && [ -r "$STUDIO_HOME/config.env" ]; then
     STUDIO_CACHE=$(sed -n "s/^STUDIO_CACHE='\(.*\)'\$/\1/p" "$STUDIO_HOME/config.env")
 fi
-export STUDIO_CACHE=${STUDIO_CACHE:-/var/cache/fun-ai-studio}
+STUDIO_CACHE=${STUDIO_CACHE:-/var/cache/fun-ai-studio}
 
 # One environment a lock file, outside the checkout; the code itself runs from the checkout.
-VENV=$STUDIO_CACHE/venv-$(sha256sum "$CHECKOUT/uv.lock" | cut -c1-16)${STUDIO_DEV:+-dev}
+ENVIRONMENT=venv-$(sha256sum "$CHECKOUT/uv.lock" | cut -c1-16)${STUDIO_DEV:+-dev}
+
+writable() {
+    local place=$1
+    while [ ! -e "$place" ]; do place=$(dirname "$place"); done
+    [ -d "$place" ] && [ -w "$place" ]
+}
+
+# Whoever only uses the command line takes root's environment where there is one, else makes their own.
+if [ "$(id -u)" != 0 ] && [ ! -e "$STUDIO_CACHE/$ENVIRONMENT/.complete" ] && ! writable "$STUDIO_CACHE"; then
+    STUDIO_CACHE=${XDG_CACHE_HOME:-~/.cache}/fun-ai-studio
+fi
+export STUDIO_CACHE
+VENV=$STUDIO_CACHE/$ENVIRONMENT
 PYTHON=$VENV/bin/python
 export PYTHONPATH=$CHECKOUT PYTHONSAFEPATH=1
 
@@ -27,7 +40,9 @@ find_uv() {
     UV=$STUDIO_CACHE/uv/bin/uv
     [ -x "$UV" ] && return
     rm -rf "$STUDIO_CACHE/uv"
-    "$SYSTEM_PYTHON" -m venv "$STUDIO_CACHE/uv"
+    "$SYSTEM_PYTHON" -m venv "$STUDIO_CACHE/uv" >&2 ||
+        fail "No Python environment can be made in $STUDIO_CACHE (above is why)." \
+            "Debian has what it takes in a package: apt-get install python3-venv. Or put uv on PATH."
     "$STUDIO_CACHE/uv/bin/pip" install --quiet --disable-pip-version-check uv ||
         fail "uv cannot be installed from the Python package index." \
             "Check this machine's way to it (proxy, PIP_INDEX_URL), or put uv on PATH."
@@ -37,13 +52,13 @@ find_uv() {
 ensure_python() {
     [ -e "$VENV/.complete" ] && return
     local groups=--no-dev begun=$SECONDS
-    echo "  Making the Python environment"
+    echo "  Making the Python environment" >&2
     find_uv
     [ -z "${STUDIO_DEV:-}" ] || groups="--group dev"
     UV_PYTHON=$SYSTEM_PYTHON UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=$VENV UV_LINK_MODE=copy \
         "$UV" sync --project "$CHECKOUT" --frozen --no-install-project --quiet $groups ||
-        fail "The Python environment cannot be made." \
-            "The Python package index must be reachable; repeat the same command after that."
+        fail "The Python environment cannot be made in $VENV (above is why)." \
+            "Its place must be writable and the Python package index reachable; then repeat this."
     touch "$VENV/.complete"
-    printf '✓ %-28s %6.1f s\n' "Python environment" "$((SECONDS - begun))"
+    printf '✓ %-28s %6.1f s\n' "Python environment" "$((SECONDS - begun))" >&2
 }

@@ -1,4 +1,4 @@
-"""Deleting one's own account, and the list of what went with it."""
+"""Changing one's password; deleting one's account, and the list of what went with it."""
 
 from __future__ import annotations
 
@@ -7,25 +7,61 @@ from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Header, Request, Response, status
+from pydantic import SecretStr
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.service import RPCError
 
 from api.entry.auth import attempt_keys, begin_attempt, forget_attempt
-from api.entry.deps import Me, Use, client_address, cookie_name, token_hash
+from api.entry.deps import Caller, Me, Use, client_address, cookie_name
 from api.entry.problems import errors
 from api.entry.publishing import locked_owner
-from api.entry.schemas import DeleteAccount, DeletionBegun, DeletionOut
+from api.entry.schemas import ChangePassword, DeleteAccount, DeletionBegun, DeletionOut
 from api.entry.services import Services
-from ops.db.tables import AccountDeletion, Token, User
+from ops.db.accounts import ADD_ADMINISTRATOR, administrators, end_sessions
+from ops.db.tables import AccountDeletion, Token
 from ops.error_codes import ErrorCode
 from ops.errors import Conflict, Forbidden, NodeUnavailable, NotFound, Unauthorized
+from ops.tokens import token_hash
 from workflows import commands
 
 router = APIRouter(prefix="/api", tags=["accounts"])
 log = structlog.get_logger()
 
 RECEIPT_PREFIX = "sd_"
+
+
+@router.post(
+    "/auth/password",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=errors(401, 403, 409, 422, 429, 503),
+)
+async def change_password(body: ChangePassword, me: Me, request: Request, use: Use) -> None:
+    """A new password. It ends every other session; API tokens and SSH keys go on working."""
+    await _prove(use, me, request, body.current, "current")
+    hashed = await use.passwords.hash(body.new.get_secret_value())
+    async with use.database.session() as session:
+        owner = await locked_owner(session, me.id)
+        if owner.password_hash != me.user.password_hash:
+            # Changed meanwhile: what was proven is the one before.
+            raise _wrong("current")
+        owner.password_hash = hashed
+        session.add(owner)
+        await end_sessions(session, me.id, but=me.token_id)
+
+
+async def _prove(
+    use: Services, me: Caller, request: Request, password: SecretStr, field: str
+) -> None:
+    """Whoever only holds a session may guess no more often than who signs in."""
+    begun = await begin_attempt(use, attempt_keys(me.user.email, client_address(request)))
+    if not await use.passwords.verify(password.get_secret_value(), me.user.password_hash):
+        raise _wrong(field)
+    await forget_attempt(use, begun)
+
+
+def _wrong(field: str) -> Forbidden:
+    return Forbidden("the password is wrong", code=ErrorCode.WRONG_PASSWORD, field=field)
 
 
 @router.delete(
@@ -41,11 +77,7 @@ async def delete_me(
     It cannot be taken back, and signs out everywhere at once. The receipt shows the list of what is
     confirmed gone: `GET /api/account-deletion`.
     """
-    begun = await begin_attempt(use, attempt_keys(me.user.email, client_address(request)))
-    password = body.password.get_secret_value()
-    if not await use.passwords.verify(password, me.user.password_hash):
-        raise Forbidden("the password is wrong", code=ErrorCode.WRONG_PASSWORD, field="password")
-    await forget_attempt(use, begun)
+    await _prove(use, me, request, body.password, "password")
     receipt = RECEIPT_PREFIX + secrets.token_urlsafe(32)
     async with use.database.session() as session:
         row = await _record(session, me.id, receipt)
@@ -62,16 +94,13 @@ async def delete_me(
 
 async def _record(session: AsyncSession, user_id: int, receipt: str) -> AccountDeletion:
     """From its commit on nobody is signed in, and nothing new of this user is begun."""
-    # All in the same order, so that of two last administrators one stays.
-    locked = select(User.id).where(col(User.is_admin)).order_by(col(User.id)).with_for_update()
-    going = select(AccountDeletion.user_id)
-    admins = set((await session.exec(locked)).all()) - set((await session.exec(going)).all())
+    admins = [one.id for one in await administrators(session)]
     owner = await locked_owner(session, user_id)
-    if owner.is_admin and admins == {user_id}:
+    if owner.is_admin and admins == [user_id]:
         raise Conflict(
             "you are the last administrator",
             code=ErrorCode.LAST_ADMINISTRATOR,
-            hint="make somebody else an administrator first",
+            hint=f"make somebody else one first, where the platform runs: {ADD_ADMINISTRATOR}",
         )
     row = AccountDeletion(user_id=user_id, receipt_hash=token_hash(receipt), left=["everything"])
     session.add(row)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from datetime import timedelta
 
 from fastapi import APIRouter, Request, Response, status
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, delete, func, select
 
-from api.entry.deps import Id, Me, Use, client_address, cookie_name, same_origin, token_hash
+from api.entry.deps import Id, Me, Use, client_address, cookie_name, same_origin
 from api.entry.problems import errors
 from api.entry.publishing import locked_owner
 from api.entry.schemas import (
@@ -28,16 +27,12 @@ from ops.db.tables import SignInAttempt, Token, User, now
 from ops.error_codes import ErrorCode
 from ops.errors import Conflict, Forbidden, LimitReached, NotFound, Unauthorized
 from ops.settings import Settings
+from ops.tokens import new_token, token_hash
 
 router = APIRouter(prefix="/api", tags=["accounts"])
 
-TOKEN_PREFIX = "st_"  # noqa: S105  # it says what kind of secret follows
 WIDER = 5
 """How many times more attempts one address may make over all accounts, or all addresses on one."""
-
-
-def _new_token() -> str:
-    return TOKEN_PREFIX + secrets.token_urlsafe(32)
 
 
 def _refuse_foreign_pages(request: Request, settings: Settings) -> None:
@@ -132,14 +127,18 @@ async def login(body: Login, request: Request, response: Response, use: Use) -> 
     begun = await begin_attempt(use, attempt_keys(email, client_address(request)))
     user = await _registered(use, email)
     hashed = user.password_hash if user else None
+    wrong = Unauthorized("email or password is wrong", code=ErrorCode.WRONG_CREDENTIALS)
     if not await use.passwords.verify(body.password.get_secret_value(), hashed) or user is None:
-        raise Unauthorized("email or password is wrong", code=ErrorCode.WRONG_CREDENTIALS)
+        raise wrong
     await forget_attempt(use, begun)
     assert user.id is not None
-    token = _new_token()
+    token = new_token()
     lifetime = timedelta(days=use.settings.session_days)
     async with use.database.session() as session:
-        await locked_owner(session, user.id)
+        owner = await locked_owner(session, user.id)
+        if owner.password_hash != hashed:
+            # Changed since it was looked at, which ended all sessions: no later one is of the old.
+            raise wrong
         await session.exec(delete(Token).where(col(Token.expires_at) < now()))
         session.add(Token(user_id=user.id, hash=token_hash(token), expires_at=now() + lifetime))
     response.set_cookie(
@@ -189,7 +188,7 @@ async def list_tokens(me: Me, use: Use) -> list[TokenOut]:
 )
 async def create_token(body: NewToken, me: Me, use: Use) -> TokenMade:
     """A token for scripts. It is in this answer only."""
-    token = _new_token()
+    token = new_token()
     days = body.expires_in_days
     row = Token(
         user_id=me.id,

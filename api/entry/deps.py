@@ -3,7 +3,6 @@ deployment is a 404, exactly as one that does not exist."""
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +21,7 @@ from ops.db.tables import App, Deployment, Token, User, now
 from ops.error_codes import ErrorCode
 from ops.errors import Conflict, Forbidden, NotFound, Unauthorized
 from ops.settings import Settings
+from ops.tokens import token_hash
 
 USE_NOTED = timedelta(minutes=1)
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -44,10 +44,6 @@ Use = Annotated[Services, Depends(services)]
 
 def cookie_name(settings: Settings) -> str:
     return "__Host-studio_session" if settings.scheme == "https" else "studio_session"
-
-
-def token_hash(token: str) -> str:
-    return hashlib.sha256(token.encode(errors="replace")).hexdigest()
 
 
 def client_address(request: Request) -> str:

@@ -17,10 +17,11 @@ from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.contracts.workspace import WorkspaceStatus
-from api.entry.deps import not_expired, token_hash
+from api.entry.deps import not_expired
 from api.entry.services import Services
 from ops.db.tables import PreviewPass, Token, Workspace, now
 from ops.settings import Settings
+from ops.tokens import token_hash
 
 TICKET_LIFETIME = timedelta(minutes=1)
 COOKIE_LIFETIME = timedelta(hours=12)

@@ -47,6 +47,11 @@ class Me(Registered):
     )
 
 
+class ChangePassword(Taken):
+    current: Password
+    new: Password = Field(min_length=MIN_LENGTH, examples=["a longer staple for the horse"])
+
+
 class DeleteAccount(Taken):
     password: Password = Field(description="Your own, once more")
 

@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.contracts.workspace import Run, RunState, WorkspaceStatus
 from api.entry import previews
-from api.entry.deps import Id, Me, Use, changeable, own_app, token_hash
+from api.entry.deps import Id, Me, Use, changeable, own_app
 from api.entry.problems import errors
 from api.entry.publishing import locked_owner
 from api.entry.schemas_workspace import NewShareLink, NewShareLinkOut, ShareLinkOut
@@ -23,6 +23,7 @@ from api.entry.services import Services
 from ops.db.tables import ShareLink, Workspace, now
 from ops.error_codes import ErrorCode
 from ops.errors import LimitReached, NotFound
+from ops.tokens import token_hash
 
 router = APIRouter(prefix="/api/workspace/share-links", tags=["workspace"])
 

@@ -15,7 +15,8 @@ from rich.markup import escape
 
 from ops.errors import StudioError
 from ops.settings import load_settings
-from ops.stack import studio_page
+from ops.stack import misspelt, studio_page
+from ops.stack.config import config_file
 from ops.stack.down import down as stop
 from ops.stack.steps import Steps
 from ops.stack.summary import facts, show
@@ -45,6 +46,8 @@ def up(
             os.environ[f"STUDIO_{name}"] = str(count)
     settings = load_settings()
     steps = Steps(Console(stderr=as_json))
+    for told in misspelt.warnings(os.environ, config_file(settings)):
+        steps.warn(told)
     admin_is_new = Up(settings, steps).run(only_servers=only_servers)
     if as_json:
         print(json.dumps(facts(settings)))

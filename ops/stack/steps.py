@@ -60,6 +60,9 @@ class Steps:
         self._end(bar)
         self._line("✓", "green", title, step.detail, begun)
 
+    def warn(self, what: str) -> None:
+        self.console.print(f"[yellow]![/] {escape(what)}", highlight=False, soft_wrap=True)
+
     def _new_bar(self) -> Progress:
         return Progress(
             SpinnerColumn(),

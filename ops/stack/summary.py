@@ -48,6 +48,8 @@ def show(settings: Settings, console: Console, *, admin_is_new: bool, seconds: f
             "[bold]Password[/]", read_secret(settings, "admin-password").get_secret_value()
         )
     else:
-        table.add_row("[bold]Password[/]", f"in {known['admin_password_file']}")
+        first = f"the first one is in {known['admin_password_file']}"
+        again = f"ops/studio admin reset-password {known['admin']}"
+        table.add_row("[bold]Password[/]", f"{first}; forgotten: {again}")
     console.print(f"\n[bold green]Fun AI Studio is up[/] after {seconds:.1f} s\n")
     console.print(table, highlight=False, soft_wrap=True)

@@ -35,6 +35,10 @@ async def nobody_failed_yet(platform: Platform) -> None:
     await database.close()
 
 
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
 def somebody() -> str:
     return f"u{secrets.token_hex(6)}@tests.example"
 
@@ -140,6 +144,37 @@ async def test_a_cookie_writes_only_from_the_studios_own_origin(platform: Platfo
             assert answer.status_code == 403, origin
         own = {"Origin": platform.settings.studio_url}
         assert (await browser.post("/api/apps", json=body, headers=own)).status_code == 201
+
+
+async def test_a_new_password_ends_the_other_sessions(platform: Platform) -> None:
+    given = {"email": somebody(), "password": PASSWORD}
+    new = "a longer staple for the horse"
+    change = {"current": PASSWORD, "new": new}
+    path = "/api/auth/password"
+    async with visitor(platform) as anyone:
+        ok(await anyone.post("/api/auth/register", json=given), 201)
+        signed_in = [ok(await anyone.post("/api/auth/login", json=given)) for _ in range(2)]
+        here, there = (bearer(one["token"]) for one in signed_in)
+        made = await anyone.post("/api/auth/tokens", json={"name": "nightly"}, headers=here)
+        script = bearer(ok(made, 201)["token"])
+        anyone.cookies.clear()
+
+        assert (await anyone.post(path, json=change)).status_code == 401
+        short = await anyone.post(path, json=change | {"new": "hunter2"}, headers=here)
+        assert (short.status_code, "hunter2" in short.text) == (422, False)
+        assert short.json()["errors"][0]["field"] == "body.new"
+        wrong = await anyone.post(path, json=change | {"current": "a guess"}, headers=here)
+        assert (wrong.status_code, wrong.json()["field"]) == (403, "current")
+        ok(await anyone.post(path, json=change, headers=here), 204)
+
+        seen = [
+            (await anyone.get("/api/me", headers=one)).status_code for one in (here, there, script)
+        ]
+        assert seen == [200, 401, 200]
+        assert (await anyone.post("/api/auth/login", json=given)).status_code == 401
+        assert (
+            await anyone.post("/api/auth/login", json=given | {"password": new})
+        ).status_code == 200
 
 
 async def test_a_token_ends_with_its_logout(user: User) -> None:

@@ -9,7 +9,7 @@ import httpx
 from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.browser.support import Window, signed_in
-from tests.support.user import App, User, ok, run
+from tests.support.user import PASSWORD, App, User, ok, run
 
 CLIPBOARD = ["clipboard-read", "clipboard-write"]
 
@@ -111,6 +111,40 @@ async def test_a_key_is_added_pulls_and_is_removed(page: Page, user: User, tmp_p
     await expect(entries).to_have_count(1)
     refused = await run("sh", "-c", f"{' '.join(pulls)} 2>&1 || echo refused", env=environment)
     assert refused.rstrip().endswith("refused")
+
+
+async def test_a_new_password_signs_everybody_else_out(page: Page, user: User) -> None:
+    given = {"email": ok(await user.api.get("/api/me"))["email"], "password": PASSWORD}
+    elsewhere = ok(await user.api.post("/api/auth/login", json=given))["token"]
+    user.api.cookies.clear()
+    new = "a longer staple for the horse"
+    await page.goto("/account")
+    own = card(page, "Password")
+    fields = [own.get_by_label(label) for label in ("Current password", "New password")]
+    change = own.get_by_role("button", name="Change password")
+
+    async def are_wrong(*what: str) -> None:
+        for field, said in zip(fields, what, strict=True):
+            await expect(field).to_have_accessible_description(said)
+
+    for field, kind in zip(fields, ("current-password", "new-password"), strict=True):
+        await expect(field).to_have_attribute("autocomplete", kind)
+    await change.click()
+    await are_wrong("The password is needed", "At least 10 characters")
+    await fields[0].fill("not mine at all")
+    await fields[1].fill(new)
+    await change.click()
+    await are_wrong("The password is wrong.", "At least 10 characters")
+    await expect(fields[0]).to_have_attribute("aria-invalid", "true")
+    await expect(fields[1]).to_have_value(new)
+    await fields[0].fill(PASSWORD)
+    await change.click()
+    await expect(own.get_by_role("status")).to_contain_text("Your password is changed")
+    for field in fields:
+        await expect(field).to_have_value("")
+    assert (await answer_to(user, elsewhere)).status_code == 401
+    back = {"current": new, "new": PASSWORD}
+    ok(await user.api.post("/api/auth/password", json=back), 204)
 
 
 async def test_theme_and_language_are_remembered(page: Page) -> None:

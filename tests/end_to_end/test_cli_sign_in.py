@@ -51,6 +51,42 @@ async def test_signing_in_is_remembered_and_signing_out_forgets_it(user: User) -
     assert me.json["email"] == email
 
 
+async def test_a_password_is_changed_and_a_forgotten_one_given_anew(user: User) -> None:
+    email = ok(await user.api.get("/api/me"))["email"]
+    root = {"STUDIO_HOME": str(user.settings.home)}
+    new = "a longer staple for the horse"
+
+    async def signs_in(password: str) -> int:
+        words = ("login", "--email", email, "--password-stdin")
+        return (await studio(user, *words, given=password + "\n", signed_in=False)).code
+
+    said = await studio(user, "password", "--password-stdin", given=f"{PASSWORD}\n{new}\n")
+    assert (said.code, "other sessions have ended" in said.out) == (0, True), said
+    assert (await signs_in(PASSWORD), await signs_in(new)) == (1, 0)
+
+    reset = ("admin", "reset-password", email)
+    made = (await studio(user, *reset, "--json", variables=root)).json
+    assert (await user.api.get("/api/me")).status_code == 401
+    assert (await signs_in(new), await signs_in(made["password"])) == (1, 0)
+    again = await studio(user, *reset, "--password-stdin", given=PASSWORD + "\n", variables=root)
+    assert (again.code, PASSWORD in again.all) == (0, False), again
+    given = {"email": email, "password": PASSWORD}
+    token = ok(await user.api.post("/api/auth/login", json=given))["token"]
+    user.api.headers["Authorization"] = f"Bearer {token}"
+    user.api.cookies.clear()
+
+
+async def test_who_is_an_administrator_is_said_on_the_machine(user: User) -> None:
+    email = ok(await user.api.get("/api/me"))["email"]
+    root = {"STUDIO_HOME": str(user.settings.home)}
+    for word, status in (("add", 200), ("remove", 403)):
+        said = await studio(user, "admin", word, email, variables=root)
+        assert said.code == 0, said
+        assert (await user.api.get("/api/nodes")).status_code == status
+    nobody = await studio(user, "admin", "add", "nobody@tests.example", variables=root)
+    assert (nobody.code, nobody.err) == (1, "nobody is registered as nobody@tests.example\n")
+
+
 @pytest.mark.parametrize("words", [("apps",), ("deploy", "1"), ("logs", "--deployment", "1")])
 async def test_an_expired_token(platform: Platform, user: User, words: tuple[str, ...]) -> None:
     database = Database.connect(platform.settings)

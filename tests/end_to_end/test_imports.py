@@ -76,7 +76,11 @@ async def test_a_public_repository_by_command_line(user: User, server: str) -> N
     failed = await studio(user, "create", "empty", "--git", f"{server}/empty.git")
     assert failed.code == 1
     assert "the repository is empty" in failed.err
-    assert "studio delete" in failed.err
+    assert "studio import empty" in failed.err
+    again = await studio(user, "import", "empty")
+    assert (again.code, again.err) == (1, failed.err)
+    refused = await studio(user, "import", "mine")
+    assert (refused.code, "no import that has failed" in refused.err) == (1, True)
 
 
 async def test_what_cannot_be_imported_says_why_and_may_be_tried_again(

@@ -141,6 +141,7 @@ def test_names_of_operations_are_unique(document: dict[str, Any]) -> None:
     "path",
     [
         "/api/auth/tokens",
+        "/api/auth/password",
         "/api/me",
         "/api/apps",
         "/api/apps/{app_id}",

@@ -31,11 +31,11 @@ from api import bodies
 from api.bodies import KNOWN, OF_ONE, UNKNOWN, guard
 from api.deploy_control import app as deploy_control
 from api.entry import app as entry
-from api.entry.deps import token_hash
 from ops.db.tables import Token, User
 from ops.errors import StudioError, Unauthorized, to_problem
 from ops.settings import Settings
 from ops.stack.nginx import nginx_config
+from ops.tokens import token_hash
 from tests.support.memory import RecordsInMemory
 
 MB = 1024 * 1024

@@ -6,17 +6,20 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 from typer.testing import CliRunner
 
-from ops import cli, cli_view
+from ops import cli, cli_account, cli_common, cli_create, cli_view
 from ops.cli_client import CliError, Event, Memory, Studio, parse_events, problem, server_of
 from ops.cli_logs import _releases
 
@@ -239,8 +242,91 @@ def test_every_command_explains_itself() -> None:
         assert result.exit_code == 0, name
 
 
-def test_commands_that_answer_have_json() -> None:
-    silent = {"register", "logout", "sh"}
-    for name in cli._COMMANDS:
-        help_ = CliRunner().invoke(cli.app, [name, "--help"]).stdout
-        assert ("--json" in help_) == (name not in silent), name
+def test_every_command_but_the_shell_has_json() -> None:
+    found = dict(leaves(typer.main.get_command(cli.app)))
+    assert {"sh", "env set", "ssh-key remove", "admin reset-password", "bench page"} <= found.keys()
+    assert [name for name, options in found.items() if "--json" not in options] == ["sh"]
+
+
+def leaves(command: Any, *before: str) -> Iterator[tuple[str, set[str]]]:
+    """Each command with its options, also those within groups."""
+    for name, one in getattr(command, "commands", {}).items():
+        yield from leaves(one, *before, name)
+    if not hasattr(command, "commands"):
+        yield " ".join(before), {option for given in command.params for option in given.opts}
+
+
+@pytest.fixture
+def asked(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, Any]]:
+    """What a server was asked that says yes to everything; Ada is signed in to it."""
+    seen: list[tuple[str, str, Any]] = []
+    me = {"email": "ada@example.org"}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        body = json.loads(request.content) if request.content else None
+        seen.append((request.method, request.url.path, body))
+        return httpx.Response(200, json=me | {"token": "t"})
+
+    made = partial(Studio, transport=httpx.MockTransport(answer))
+    for module in (cli_account, cli_common):
+        monkeypatch.setattr(module, "Studio", made)
+    memory.accounts["http://studio.localhost:8000"] = me | {"token": "t"}
+    memory.save()
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("register", "--email", "ada@example.org", "--password-stdin"), "email"),
+        (("password", "--password-stdin"), "changed"),
+        (("ssh-key", "remove", "3"), "removed"),
+        (("token", "remove", "3"), "removed"),
+        (("logout",), "session_ended"),
+    ],
+)
+def test_what_only_does_something_says_so_in_json(
+    asked: list[tuple[str, str, Any]], words: tuple[str, ...], said: str
+) -> None:
+    result = CliRunner().invoke(cli.app, [*words, "--json"], input="one password\nanother one\n")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)[said]
+    assert asked
+
+
+def test_passwords_come_from_standard_input_in_their_order(
+    asked: list[tuple[str, str, Any]],
+) -> None:
+    given = "the one of now\nthe new one, with a space \n"
+    result = CliRunner().invoke(cli.app, ["password", "--password-stdin"], input=given)
+    assert result.exit_code == 0, result.output
+    body = {"current": "the one of now", "new": "the new one, with a space "}
+    assert asked == [("POST", "/api/auth/password", body)]
+    # Without a terminal there is nobody to ask.
+    refused = CliRunner().invoke(cli.app, ["password"])
+    assert refused.exit_code == 1
+    assert len(asked) == 1
+
+
+def test_an_import_that_failed_may_be_tried_again() -> None:
+    answer = {"id": 7, "slug": "shop", "importing": False, "import_error": "it is empty"}
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, json=answer))
+    api = Studio("http://a", "t", transport)
+    with pytest.raises(CliError) as told:
+        cli_create._imported(api, {"id": 7, "importing": True})
+    assert told.value.what == "shop: it is empty"
+    assert "studio import shop tries again" in told.value.hint
+
+
+def test_root_alone_changes_other_peoples_accounts(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(settings: object, name: str) -> None:
+        raise PermissionError(13, "Permission denied", f"/secrets/{name}")
+
+    monkeypatch.setattr("ops.db.session.read_secret", refused)
+    monkeypatch.setattr("sys.argv", ["studio", "admin", "list", "--json"])
+    result = CliRunner().invoke(cli.app, ["admin", "list", "--json"])
+    assert result.exit_code == 1
+    told = json.loads(result.stdout)
+    assert told == {"error": "/secrets/mysql-studio is for root alone", "hint": "run this as root"}

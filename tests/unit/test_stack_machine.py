@@ -196,7 +196,9 @@ def test_an_engine_that_another_platform_uses_is_not_stopped(
         child.wait()
 
 
-@pytest.mark.parametrize("script", ["up", "down", "studio", "env.sh", "machine.sh"])
+@pytest.mark.parametrize(
+    "script", ["up", "down", "studio", "supervisorctl", "env.sh", "machine.sh"]
+)
 def test_scripts_parse(script: str) -> None:
     subprocess.run(["bash", "-n", str(CHECKOUT / "ops" / script)], check=True)
 

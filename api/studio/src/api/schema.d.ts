@@ -508,6 +508,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/auth/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change Password
+         * @description A new password. It ends every other session; API tokens and SSH keys go on working.
+         */
+        post: operations["change_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/auth/register": {
         parameters: {
             query?: never;
@@ -1836,6 +1856,27 @@ export interface components {
         Asked: {
             /** @default reject */
             on_busy?: components["schemas"]["OnBusy"];
+        };
+        /**
+         * ChangePassword
+         * @example {
+         *       "current": "correct horse battery staple",
+         *       "new": "a longer staple for the horse"
+         *     }
+         */
+        ChangePassword: {
+            /**
+             * Current
+             * Format: password
+             * @example correct horse battery staple
+             */
+            current: string;
+            /**
+             * New
+             * Format: password
+             * @example a longer staple for the horse
+             */
+            new: string;
         };
         /**
          * Changes
@@ -4243,6 +4284,7 @@ export type AppPatch = components['schemas']['AppPatch'];
 export type AppPoint = components['schemas']['AppPoint'];
 export type AppStatus = components['schemas']['AppStatus'];
 export type Asked = components['schemas']['Asked'];
+export type ChangePassword = components['schemas']['ChangePassword'];
 export type Changes = components['schemas']['Changes'];
 export type CodeOut = components['schemas']['CodeOut'];
 export type CollectionOut = components['schemas']['CollectionOut'];
@@ -7013,6 +7055,91 @@ export interface operations {
             };
             /** @description What was sent makes no sense */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the platform; it is logged */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part of the platform is away just now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangePassword"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, and not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible in the present state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was sent makes no sense */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A limit is reached */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -9,6 +9,14 @@ export default {
   theme: { label: "Theme", system: "As the system", light: "Light", dark: "Dark" },
   name: "Name",
   removeOf: "Remove {name}",
+  change: {
+    title: "Password",
+    about: "A new one ends all other sessions, the command line's too. API tokens and SSH keys stay: remove those that you do not know.",
+    current: "Current password",
+    new: "New password",
+    action: "Change password",
+    done: "Your password is changed, and your other sessions have ended.",
+  },
   keys: {
     title: "SSH keys",
     about: "To clone and push from your own machine.",
@@ -39,6 +47,7 @@ export default {
     action: "Sign in",
     other: "New here?",
     otherAction: "Create an account",
+    forgotten: "Forgotten your password? Whoever runs this studio can give you a new one.",
   },
   signUp: {
     title: "Create an account",

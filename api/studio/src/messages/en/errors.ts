@@ -10,7 +10,7 @@ const messages: Record<ErrorCode, string> = {
   too_many_requests: "Too many requests at once. Try again in a few seconds.",
   foreign_page: "This does not come from the studio's own page.",
   administrators_only: "This is for administrators.",
-  last_administrator: "You are the last administrator. Make somebody else one first.",
+  last_administrator: "You are the last administrator. Make somebody else one first, where the platform runs: ops/studio admin add EMAIL",
   account_deleting: "The account is being deleted. Make a new one when it is gone.",
 
   email_invalid: "This is no email address. It looks like ada{'@'}example.org.",

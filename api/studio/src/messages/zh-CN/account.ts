@@ -11,6 +11,14 @@ const messages: typeof en = {
   theme: { label: "主题", system: "跟随系统", light: "浅色", dark: "深色" },
   name: "名称",
   removeOf: "移除 {name}",
+  change: {
+    title: "密码",
+    about: "修改密码后，其他所有会话（包括命令行的登录）都会结束。API 令牌和 SSH 密钥仍然有效，请移除你不认识的。",
+    current: "当前密码",
+    new: "新密码",
+    action: "修改密码",
+    done: "密码已修改，其他会话已结束。",
+  },
   keys: {
     title: "SSH 密钥",
     about: "用于在自己的电脑上克隆和推送代码。",
@@ -41,6 +49,7 @@ const messages: typeof en = {
     action: "登录",
     other: "还没有账号？",
     otherAction: "创建账号",
+    forgotten: "忘记密码？请联系平台的运行者设置新密码。",
   },
   signUp: {
     title: "创建账号",

@@ -9,7 +9,7 @@ const messages: Record<ErrorCode, string> = {
   too_many_requests: "请求过于频繁，请在几秒后重试。",
   foreign_page: "此请求不是由工作室页面发出的。",
   administrators_only: "此功能仅限管理员使用。",
-  last_administrator: "你是最后一位管理员，请先将其他人设为管理员。",
+  last_administrator: "你是最后一位管理员，请先在平台所在的机器上将其他人设为管理员：ops/studio admin add 邮箱",
   account_deleting: "账号正在删除中。删除完成后可以重新注册。",
 
   email_invalid: "邮箱地址无效，格式如 ada{'@'}example.org。",
