@@ -1,13 +1,18 @@
-"""A real Temporal server for the workflow tests, with a task queue world of its own each test."""
+"""A real Temporal server for the workflow tests, with a namespace of its own for each test."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest_asyncio
+from google.protobuf.duration_pb2 import Duration
 from rich.console import Console
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
@@ -21,6 +26,11 @@ from tests.workflows.world import World
 from workers.control_workflows import WORKFLOWS
 from workflows.policies import APP_ID, DEPLOYMENT_ID, NODE_ID, STAGE, USER_ID
 
+ATTRIBUTES = {
+    key.name: IndexedValueType.ValueType(key.indexed_value_type)
+    for key in (APP_ID, USER_ID, DEPLOYMENT_ID, NODE_ID, STAGE)
+}
+
 
 def temporal_binary() -> Path:
     """The server that the platform runs too; built here when no platform has been."""
@@ -29,14 +39,32 @@ def temporal_binary() -> Path:
         return ensure_tool(load_settings(), tool, step).binary
 
 
-@pytest_asyncio.fixture
-async def client() -> AsyncIterator[Client]:
+@pytest_asyncio.fixture(scope="session")
+async def server() -> AsyncIterator[Client]:
     async with await WorkflowEnvironment.start_local(
-        data_converter=pydantic_data_converter,
-        dev_server_existing_path=str(temporal_binary()),
-        search_attributes=[APP_ID, USER_ID, DEPLOYMENT_ID, NODE_ID, STAGE],
+        dev_server_existing_path=str(temporal_binary())
     ) as environment:
         yield environment.client
+
+
+@pytest_asyncio.fixture
+async def client(server: Client) -> Client:
+    """Of a namespace of its own: what another test has left there is not seen."""
+    namespace = f"test-{uuid.uuid4().hex}"
+    await server.workflow_service.register_namespace(
+        RegisterNamespaceRequest(
+            namespace=namespace,
+            workflow_execution_retention_period=Duration(seconds=24 * 3600),
+        )
+    )
+    await server.operator_service.add_search_attributes(
+        AddSearchAttributesRequest(namespace=namespace, search_attributes=ATTRIBUTES)
+    )
+    return await Client.connect(
+        server.service_client.config.target_host,
+        namespace=namespace,
+        data_converter=pydantic_data_converter,
+    )
 
 
 @pytest_asyncio.fixture
