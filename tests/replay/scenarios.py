@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from activities.contracts.base import DeploymentKind
-from ops.errors import BuildFailed, Unhealthy
+from ops.errors import BuildFailed, Conflict, Unhealthy
 from tests.workflows.test_deploy import APP, ended, eventually, submit
 from tests.workflows.world import World
 from workflows import commands, ids
@@ -193,6 +193,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     failed_in_build,
     failed_after_switch,
     rolled_back,
+    refused_by_its_plan,
     cancelled_in_build,
     cancelled_in_push,
     cancelled_in_soak_over_a_live_release,

@@ -121,6 +121,16 @@ async def test_a_failure_leaves_the_old_release_serving(
     assert report.log_tail == error.log_tail
 
 
+async def test_what_cannot_be_planned_fails_at_once(world: World) -> None:
+    world.fails["load_plan"] = Conflict("its image was pruned", code=ErrorCode.IMAGE_PRUNED)
+    await submit(world, 1)
+    assert await ended(world, 1) is DeploymentStatus.FAILED
+    report = world.progress[1].error
+    assert report is not None
+    assert report.code == ErrorCode.IMAGE_PRUNED
+    no_trace(world, 1)
+
+
 async def test_a_failure_beside_is_told_while_no_runner_is_free(world: World) -> None:
     world.hangs.add("hold_runner")
     world.fails["ensure_database"] = Conflict("too many")
