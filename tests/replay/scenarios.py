@@ -47,6 +47,15 @@ async def rolled_back(world: World) -> None:
     await ended(world, 2)
 
 
+async def refused_by_the_records(world: World) -> None:
+    await submit(world, 1)
+    await ended(world, 1)
+    world.pushed.clear()
+    world.fails["record_live"] = Conflict("a newer deployment took its place")
+    await submit(world, 2)
+    await ended(world, 2)
+
+
 async def cancelled_in_push(world: World) -> None:
     world.hangs.add("push")
     await submit(world, 1)
@@ -194,6 +203,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     failed_after_switch,
     rolled_back,
     refused_by_its_plan,
+    refused_by_the_records,
     cancelled_in_build,
     cancelled_in_push,
     cancelled_in_soak_over_a_live_release,

@@ -121,6 +121,24 @@ async def test_a_failure_leaves_the_old_release_serving(
     assert report.log_tail == error.log_tail
 
 
+async def test_what_the_records_refuse_leaves_the_old_release_serving(world: World) -> None:
+    """After a power cut they may know of something newer than what is resumed."""
+    await submit(world, 1)
+    await ended(world, 1)
+    world.pushed.clear()
+    world.fails["record_live"] = Conflict("a newer one took its place", code=ErrorCode.DISPLACED)
+    await submit(world, 2)
+    assert await ended(world, 2) is DeploymentStatus.FAILED
+    report = world.progress[2].error
+    assert report is not None
+    assert report.code == ErrorCode.DISPLACED
+    assert world.live == 1
+    assert world.route is not None
+    assert world.route.release_id == 1
+    assert world.containers == {"app-1-1"}
+    no_trace(world, 2)
+
+
 async def test_what_cannot_be_planned_fails_at_once(world: World) -> None:
     world.fails["load_plan"] = Conflict("its image was pruned", code=ErrorCode.IMAGE_PRUNED)
     await submit(world, 1)
