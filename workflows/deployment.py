@@ -58,6 +58,7 @@ with workflow.unsafe.imports_passed_through():
         CONTROL,
         ON_RUNTIME,
         PLACEMENT,
+        PULLED,
         WATCHED,
     )
     from workflows.retire import HostAway, old_images, retire
@@ -204,7 +205,7 @@ class Deployment:
                 release=release,
                 base_path=plan.base_path,
             ),
-            ON_RUNTIME,
+            PULLED,
             queue=ids.node_queue(self._course.node),
             host=self._course.node,
             summary=f"start {plan.container} from {release.digest[:19]}",
