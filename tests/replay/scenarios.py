@@ -56,6 +56,19 @@ async def refused_by_the_records(world: World) -> None:
     await ended(world, 2)
 
 
+async def images_in_no_record(world: World) -> None:
+    world.images.add("sha256:lost")
+    await submit(world, 1)
+    await ended(world, 1)
+    assert world.images == world.named
+
+
+async def refused_by_its_plan(world: World) -> None:
+    world.fails["load_plan"] = Conflict("its image was pruned")
+    await submit(world, 1)
+    await ended(world, 1)
+
+
 async def cancelled_in_push(world: World) -> None:
     world.hangs.add("push")
     await submit(world, 1)
@@ -204,6 +217,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     rolled_back,
     refused_by_its_plan,
     refused_by_the_records,
+    images_in_no_record,
     cancelled_in_build,
     cancelled_in_push,
     cancelled_in_soak_over_a_live_release,

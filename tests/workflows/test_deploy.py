@@ -139,6 +139,26 @@ async def test_what_the_records_refuse_leaves_the_old_release_serving(world: Wor
     no_trace(world, 2)
 
 
+@pytest.mark.parametrize(
+    ("kind", "left"),
+    [
+        (DeploymentKind.DEPLOY, set()),
+        (DeploymentKind.REPAIR, set()),
+        (DeploymentKind.ROLLBACK, {"sha256:lost"}),
+        (DeploymentKind.STOP, {"sha256:lost"}),
+    ],
+)
+async def test_an_image_in_no_record_goes_with_the_next_one_that_is_built(
+    world: World, kind: DeploymentKind, left: set[str]
+) -> None:
+    """Or with the repair that follows when a deployment was ended by force."""
+    world.images.add("sha256:lost")
+    world.kinds[1] = kind
+    await submit(world, 1)
+    assert await ended(world, 1) is DeploymentStatus.SUCCEEDED
+    assert world.images - world.named == left
+
+
 async def test_what_cannot_be_planned_fails_at_once(world: World) -> None:
     world.fails["load_plan"] = Conflict("its image was pruned", code=ErrorCode.IMAGE_PRUNED)
     await submit(world, 1)
