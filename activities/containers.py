@@ -145,11 +145,7 @@ class Containers:
         async with heartbeating():
             route = self._routes.current(given.app_id)
             found = await in_thread(self.inspect, given.container)
-            if found is None:
-                address = await self._create(given)
-            else:
-                networks = found["NetworkSettings"]["Networks"]
-                address = networks[self._node.bridge]["IPAMConfig"]["IPv4Address"]
+            address = await self._create(given) if found is None else self._address(found)
             await in_thread(self.start, given.container)
             return Started(address=address, route=route)
 
@@ -169,8 +165,20 @@ class Containers:
                 image_user=image_user,
                 environment=environment,
             )
-            await in_thread(self._create_from, spec)
-        return spec.address
+            if await in_thread(self._create_from, spec):
+                return spec.address
+        # Another attempt was faster, and its container has an address of its own.
+        found = await in_thread(self.inspect, given.container)
+        if found is None:
+            raise PlatformError(
+                "the container was removed as it was made", hint="it is tried again by itself"
+            )
+        return self._address(found)
+
+    def _address(self, found: dict[str, Any]) -> str:
+        """The container's own, for its life."""
+        own = found["NetworkSettings"]["Networks"][self._node.bridge]["IPAMConfig"]
+        return str(own["IPv4Address"])
 
     def _taken(self) -> list[str]:
         """Addresses of containers, and those that a route leads to, whether or not one is there.
@@ -202,7 +210,8 @@ class Containers:
         user: str | None = found["Config"].get("User")
         return user
 
-    def _create_from(self, spec: ContainerSpec) -> None:
+    def _create_from(self, spec: ContainerSpec) -> bool:
+        """False when there is one of its name."""
         endpoint = self._api.create_endpoint_config(ipv4_address=spec.address)
         try:
             self._api.create_container(
@@ -217,6 +226,8 @@ class Containers:
         except APIError as error:
             if error.status_code != 409:
                 raise
+            return False
+        return True
 
     def start(self, container: str) -> None:
         """Also when it runs. Raises Unhealthy when its command cannot be run."""
