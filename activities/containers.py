@@ -35,11 +35,13 @@ from activities.contracts.runtime import (
     StartInput,
 )
 from activities.docker_client import TIMEOUT, EngineClient
+from activities.pulls import ensure_image
 from activities.routes import Routes
+from activities.threads import in_stoppable_thread
 from ops.error_codes import ErrorCode
 from ops.errors import PlatformError, Unhealthy
 from ops.nodeclient import NodeClient
-from ops.settings import Node, Settings, read_secret
+from ops.settings import Node, Settings
 
 LOG_TAIL = 40
 
@@ -152,7 +154,9 @@ class Containers:
     async def _create(self, given: StartInput) -> str:
         environment_task = asyncio.create_task(self._client.environment(given.deployment_id))
         image = image_name(self._settings, given.release.repository, given.release.digest)
-        image_user = await in_thread(self._ensure_image, image)
+        image_user = await in_stoppable_thread(
+            lambda stop: ensure_image(self._api, self._settings, self._node, image, stop)
+        )
         environment = await environment_task
         async with self._creating:
             taken = await in_thread(self._taken)
@@ -188,27 +192,6 @@ class Containers:
         # Containers first: a route may be led to one of them meanwhile.
         of_containers = [seen.address or "" for seen in self.of_app()]
         return of_containers + [seen.target.address for seen in self._routes.all() if seen.target]
-
-    def _ensure_image(self, image: str) -> str | None:
-        """Pull by digest unless it is here; answers the image's user."""
-        try:
-            return self._image_user(image)
-        except ImageNotFound:
-            token = read_secret(self._settings, f"node-{self._node.node_id}").get_secret_value()
-            auth = {"username": f"node-{self._node.node_id}", "password": token}
-            for event in self._api.pull(image, stream=True, decode=True, auth_config=auth):
-                if "error" in event:
-                    raise PlatformError(
-                        "the image could not be pulled from the registry",
-                        hint="the registry may be restarting; the pull is tried again",
-                        log_tail=[str(event["error"])],
-                    ) from None
-            return self._image_user(image)
-
-    def _image_user(self, image: str) -> str | None:
-        found: dict[str, Any] = self._api.inspect_image(image)
-        user: str | None = found["Config"].get("User")
-        return user
 
     def _create_from(self, spec: ContainerSpec) -> bool:
         """False when there is one of its name."""
