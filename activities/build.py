@@ -18,7 +18,7 @@ from activities.build_command import (
     environment_file,
 )
 from activities.build_failure import explain, shown
-from activities.build_folder import BuildFolder, local_image
+from activities.build_folder import BuildFolder, local_image, pushed_tag
 from activities.child import end, kill_group, kill_predecessor, spawn
 from activities.contracts.base import Confirmed, DeploymentRef
 from activities.contracts.runner import (
@@ -234,9 +234,9 @@ class Build:
             stop.check()
             room.watch()
 
-        repository = self._remote_name(given)
-        self._engine.tag(given.image_id, repository, given.commit)
-        digest = self._engine.push(repository, given.commit, login, look)
+        repository, tag = self._remote_name(given), _tag(given)
+        self._engine.tag(given.image_id, repository, tag)
+        digest = self._engine.push(repository, tag, login, look)
         written = folder.pushed.with_suffix(".new")
         written.write_text(json.dumps([given.image_id, digest]))
         written.rename(folder.pushed)
@@ -244,7 +244,7 @@ class Build:
 
     def _untag(self, given: PushInput) -> None:
         """No other build may find the image here; the build cache keeps its layers."""
-        self._engine.remove(f"{self._remote_name(given)}:{given.commit}")
+        self._engine.remove(f"{self._remote_name(given)}:{_tag(given)}")
         self._engine.remove(local_image(self._settings, self._node_id, given.deployment_id))
 
     def _remote_name(self, given: PushInput) -> str:
@@ -257,7 +257,8 @@ class Build:
         folder = self._folder(given.deployment_id)
         self._kill_predecessors(folder)
         self._engine.discard(
-            local_image(self._settings, self._node_id, given.deployment_id), given.app_id
+            local_image(self._settings, self._node_id, given.deployment_id),
+            given.app_id or _app_of(folder),
         )
         folder.remove()
         return Confirmed(
@@ -288,6 +289,18 @@ def _write_credentials(settings: Settings, folder: BuildFolder, secrets: BuildSe
     login = Login(secrets.registry_user, secrets.registry_password)
     folder.docker_config.write_text(docker_config(settings.registry, login))
     folder.environment.write_text(environment_file(secrets.build_env))
+
+
+def _tag(given: PushInput) -> str:
+    return pushed_tag(given.commit, given.deployment_id, given.image_id)
+
+
+def _app_of(folder: BuildFolder) -> int:
+    """Whose checkout it is, also when no record tells; 0 where it never was whole."""
+    try:
+        return Cloned.model_validate_json(folder.cloned.read_text()).app_id
+    except (OSError, ValueError):
+        return 0
 
 
 def _read_pushed(folder: BuildFolder, image_id: str) -> str | None:

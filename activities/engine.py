@@ -100,16 +100,18 @@ class Engine:
             raise _away(error) from None
 
     def discard(self, name: str, app_id: int) -> None:
-        """Removes what a build of an app left: ``name``, what was to be pushed, what has no name."""
+        """Removes what a build of an app left: ``name``, what was to be pushed, what has no name.
+
+        The app's label is in its images, so that whatever else one is called is the app's own.
+        ``app_id`` is 0 for an app that nobody knows any more; what has no name then stays.
+        """
         pushing = f"{self._settings.registry}/{self._settings.image_namespace}/"
         for other in self.names(name):
-            if (
-                "@" not in other
-                and other.startswith(pushing)
-                and other.rpartition(":")[0].endswith(f"-app{app_id}")
-            ):
+            if "@" not in other and other.startswith(pushing):
                 self.remove(other)
         self.remove(name)
+        if not app_id:
+            return
         try:
             unnamed = self._api.images(
                 filters={

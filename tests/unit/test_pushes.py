@@ -1,7 +1,9 @@
-"""From the build engine to the registry: on a disk with room."""
+"""From the build engine to the registry: on a disk with room, under a name of its own, and nothing
+is left of what was given up."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,9 @@ from temporalio.exceptions import ApplicationError
 
 from activities import disk
 from activities.build import Build
-from activities.build_folder import BuildFolder, local_image
+from activities.build_folder import BuildFolder, local_image, pushed_tag
 from activities.container_spec import Labels
+from activities.contracts.base import DeploymentRef
 from activities.contracts.runner import CloneResult, PushInput, Recipe
 from activities.source import Cloned
 from ops.error_codes import ErrorCode
@@ -137,7 +140,7 @@ class Runner:
             build_args={},
             build_key="key",
         )
-        kept = Cloned(result=result, env_id="")
+        kept = Cloned(result=result, env_id="", app_id=SHOP)
         folder.cloned.write_text(kept.model_dump_json())
         self.engine.add(image, self.local(deployment_id), size=size, layers=layers, app=SHOP)
 
@@ -239,3 +242,48 @@ def test_a_loop_may_ask_as_often_as_it_likes(
     for _ in range(1000):
         room.watch()
     assert looks == 1
+
+
+# --- its name --------------------------------------------------------------------------------
+
+
+async def test_no_two_images_of_a_commit_have_one_name(runner: Runner) -> None:
+    """Not even of one deployment, whose first runner was lost after it had pushed."""
+    runner.has_built(1, IMAGE)
+    await runner.push(1, IMAGE)
+    runner.folder(1).remove()
+    runner.has_built(1, AGAIN)
+    await runner.push(1, AGAIN)
+    runner.has_built(2, IMAGE)
+    await runner.push(2, IMAGE)
+    assert len(set(runner.engine.pushed)) == 3
+    assert all(name.startswith(f"{runner.remote}:{COMMIT}-") for name in runner.engine.pushed)
+    assert runner.engine.names == {}, "no other build may find them"
+
+
+def test_a_name_is_one_that_registries_take() -> None:
+    tag = pushed_tag(COMMIT, 2**63 - 1, IMAGE)
+    assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", tag)
+
+
+# --- what is given up ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("app_id", [SHOP, 0])
+async def test_nothing_is_left_of_a_push_that_was_given_up(runner: Runner, app_id: int) -> None:
+    """Also where the app was deleted before its runner came back, and no record names it."""
+    runner.has_built(1)
+    runner.engine.tag(IMAGE, runner.remote, pushed_tag(COMMIT, 1, IMAGE), force=True)
+    runner.engine.add(AGAIN, app=SHOP)
+    runner.engine.add("sha256:else", app=SHOP + 1)
+    await runner.build.discard(DeploymentRef(deployment_id=1, app_id=app_id))
+    assert set(runner.engine.names) == {"sha256:else"}
+    assert not runner.folder(1).root.exists()
+
+
+async def test_a_checkout_that_never_was_whole_tells_no_app(runner: Runner) -> None:
+    runner.folder(1).make()
+    runner.engine.add("sha256:else", app=SHOP)
+    await runner.build.discard(DeploymentRef(deployment_id=1, app_id=0))
+    assert set(runner.engine.names) == {"sha256:else"}
+    assert not runner.folder(1).root.exists()
