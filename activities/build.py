@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from temporalio import activity
 
@@ -18,7 +18,7 @@ from activities.build_command import (
     environment_file,
 )
 from activities.build_failure import explain, shown
-from activities.build_folder import BuildFolder, local_image
+from activities.build_folder import BuildFolder, local_image, pushed_tag
 from activities.child import end, kill_group, kill_predecessor, spawn
 from activities.contracts.base import Confirmed, DeploymentRef
 from activities.contracts.runner import (
@@ -31,11 +31,11 @@ from activities.contracts.runner import (
     PushInput,
     PushResult,
 )
-from activities.disk import until_low
+from activities.disk import MEGABYTE, Room, until_low
 from activities.dockerfile import base_images
 from activities.engine import Engine, Login
 from activities.orphans import kill_orphans
-from activities.source import MEGABYTE, Cloned, Source, environment_id
+from activities.source import Cloned, Source, environment_id
 from activities.threads import Stop, in_stoppable_thread
 from ops.error_codes import ErrorCode
 from ops.errors import BuildFailed, PlatformError, SourceError
@@ -183,16 +183,18 @@ class Build:
         self, given: BuildInput, folder: BuildFolder, secrets: BuildSecrets
     ) -> None:
         """Beside the build, so that the push finds the base image's layers in the registry."""
-
-        def known() -> list[tuple[str, str]]:
-            text = folder.dockerfile.read_text()
-            images = base_images(text, given.source.build_args)
-            named = (base_reference(self._settings, self._engine.names(name)) for name in images)
-            return [found for found in named if found is not None]
-
+        known = await in_thread(self._bases, folder, given.source.build_args)
         login = Login(secrets.registry_user, secrets.registry_password)
         repository = f"{self._settings.image_namespace}/{given.repository}"
-        await mount(self._settings, login, repository, await in_thread(known))
+        await mount(self._settings, login, repository, known.values())
+
+    def _bases(
+        self, folder: BuildFolder, build_args: Mapping[str, str]
+    ) -> dict[str, tuple[str, str]]:
+        """The images that the Dockerfile names and our registry has, and where it has them."""
+        images = base_images(folder.dockerfile.read_text(), build_args)
+        named = {one: base_reference(self._settings, self._engine.names(one)) for one in images}
+        return {image: found for image, found in named.items() if found is not None}
 
     async def _failure(self, tail: list[str]) -> BuildFailed | PlatformError:
         if not await in_thread(self._engine.answers):
@@ -222,9 +224,19 @@ class Build:
     # --- push --------------------------------------------------------------------------------
 
     def _push(self, given: PushInput, folder: BuildFolder, login: Login, stop: Stop) -> str:
-        repository = self._remote_name(given)
-        self._engine.tag(given.image_id, repository, given.commit)
-        digest = self._engine.push(repository, given.commit, login, stop)
+        """Looks at the disk: it is the registry's too, and later the engine's that runs the app."""
+        cloned = Cloned.model_validate_json(folder.cloned.read_text())
+        bases = self._bases(folder, cloned.result.build_args)
+        room = Room(self._node_id, self._settings.disk_floor_mb, self._settings.data)
+        room.check(self._engine.size_above(given.image_id, bases))
+
+        def look() -> None:
+            stop.check()
+            room.watch()
+
+        repository, tag = self._remote_name(given), _tag(given)
+        self._engine.tag(given.image_id, repository, tag)
+        digest = self._engine.push(repository, tag, login, look)
         written = folder.pushed.with_suffix(".new")
         written.write_text(json.dumps([given.image_id, digest]))
         written.rename(folder.pushed)
@@ -232,7 +244,7 @@ class Build:
 
     def _untag(self, given: PushInput) -> None:
         """No other build may find the image here; the build cache keeps its layers."""
-        self._engine.remove(f"{self._remote_name(given)}:{given.commit}")
+        self._engine.remove(f"{self._remote_name(given)}:{_tag(given)}")
         self._engine.remove(local_image(self._settings, self._node_id, given.deployment_id))
 
     def _remote_name(self, given: PushInput) -> str:
@@ -245,7 +257,8 @@ class Build:
         folder = self._folder(given.deployment_id)
         self._kill_predecessors(folder)
         self._engine.discard(
-            local_image(self._settings, self._node_id, given.deployment_id), given.app_id
+            local_image(self._settings, self._node_id, given.deployment_id),
+            given.app_id or _app_of(folder),
         )
         folder.remove()
         return Confirmed(
@@ -276,6 +289,18 @@ def _write_credentials(settings: Settings, folder: BuildFolder, secrets: BuildSe
     login = Login(secrets.registry_user, secrets.registry_password)
     folder.docker_config.write_text(docker_config(settings.registry, login))
     folder.environment.write_text(environment_file(secrets.build_env))
+
+
+def _tag(given: PushInput) -> str:
+    return pushed_tag(given.commit, given.deployment_id, given.image_id)
+
+
+def _app_of(folder: BuildFolder) -> int:
+    """Whose checkout it is, also when no record tells; 0 where it never was whole."""
+    try:
+        return Cloned.model_validate_json(folder.cloned.read_text()).app_id
+    except (OSError, ValueError):
+        return 0
 
 
 def _read_pushed(folder: BuildFolder, image_id: str) -> str | None:

@@ -98,6 +98,12 @@ def checkouts(settings: Settings, node_id: str) -> list[int]:
     return sorted(int(path.name) for path in builds.iterdir() if path.name.isdecimal())
 
 
+def pushed_tag(commit: str, deployment_id: int, image_id: str) -> str:
+    """Its image's own for ever: the registry keeps a manifest whose tag was moved to another, and
+    nothing would find it any more."""
+    return f"{commit}-{deployment_id}-{image_id.removeprefix('sha256:')[:12]}"
+
+
 def local_image(settings: Settings, node_id: str, deployment_id: int) -> str:
     """The image's name in the build engine, which is shared.
 

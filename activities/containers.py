@@ -35,11 +35,13 @@ from activities.contracts.runtime import (
     StartInput,
 )
 from activities.docker_client import TIMEOUT, EngineClient
+from activities.pulls import ensure_image
 from activities.routes import Routes
+from activities.threads import in_stoppable_thread
 from ops.error_codes import ErrorCode
 from ops.errors import PlatformError, Unhealthy
 from ops.nodeclient import NodeClient
-from ops.settings import Node, Settings, read_secret
+from ops.settings import Node, Settings
 
 LOG_TAIL = 40
 
@@ -145,18 +147,16 @@ class Containers:
         async with heartbeating():
             route = self._routes.current(given.app_id)
             found = await in_thread(self.inspect, given.container)
-            if found is None:
-                address = await self._create(given)
-            else:
-                networks = found["NetworkSettings"]["Networks"]
-                address = networks[self._node.bridge]["IPAMConfig"]["IPv4Address"]
+            address = await self._create(given) if found is None else self._address(found)
             await in_thread(self.start, given.container)
             return Started(address=address, route=route)
 
     async def _create(self, given: StartInput) -> str:
         environment_task = asyncio.create_task(self._client.environment(given.deployment_id))
         image = image_name(self._settings, given.release.repository, given.release.digest)
-        image_user = await in_thread(self._ensure_image, image)
+        image_user = await in_stoppable_thread(
+            lambda stop: ensure_image(self._api, self._settings, self._node, image, stop)
+        )
         environment = await environment_task
         async with self._creating:
             taken = await in_thread(self._taken)
@@ -169,8 +169,20 @@ class Containers:
                 image_user=image_user,
                 environment=environment,
             )
-            await in_thread(self._create_from, spec)
-        return spec.address
+            if await in_thread(self._create_from, spec):
+                return spec.address
+        # Another attempt was faster, and its container has an address of its own.
+        found = await in_thread(self.inspect, given.container)
+        if found is None:
+            raise PlatformError(
+                "the container was removed as it was made", hint="it is tried again by itself"
+            )
+        return self._address(found)
+
+    def _address(self, found: dict[str, Any]) -> str:
+        """The container's own, for its life."""
+        own = found["NetworkSettings"]["Networks"][self._node.bridge]["IPAMConfig"]
+        return str(own["IPv4Address"])
 
     def _taken(self) -> list[str]:
         """Addresses of containers, and those that a route leads to, whether or not one is there.
@@ -181,28 +193,8 @@ class Containers:
         of_containers = [seen.address or "" for seen in self.of_app()]
         return of_containers + [seen.target.address for seen in self._routes.all() if seen.target]
 
-    def _ensure_image(self, image: str) -> str | None:
-        """Pull by digest unless it is here; answers the image's user."""
-        try:
-            return self._image_user(image)
-        except ImageNotFound:
-            token = read_secret(self._settings, f"node-{self._node.node_id}").get_secret_value()
-            auth = {"username": f"node-{self._node.node_id}", "password": token}
-            for event in self._api.pull(image, stream=True, decode=True, auth_config=auth):
-                if "error" in event:
-                    raise PlatformError(
-                        "the image could not be pulled from the registry",
-                        hint="the registry may be restarting; the pull is tried again",
-                        log_tail=[str(event["error"])],
-                    ) from None
-            return self._image_user(image)
-
-    def _image_user(self, image: str) -> str | None:
-        found: dict[str, Any] = self._api.inspect_image(image)
-        user: str | None = found["Config"].get("User")
-        return user
-
-    def _create_from(self, spec: ContainerSpec) -> None:
+    def _create_from(self, spec: ContainerSpec) -> bool:
+        """False when there is one of its name."""
         endpoint = self._api.create_endpoint_config(ipv4_address=spec.address)
         try:
             self._api.create_container(
@@ -217,6 +209,8 @@ class Containers:
         except APIError as error:
             if error.status_code != 409:
                 raise
+            return False
+        return True
 
     def start(self, container: str) -> None:
         """Also when it runs. Raises Unhealthy when its command cannot be run."""

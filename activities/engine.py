@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +14,6 @@ from pydantic import SecretStr
 from requests.exceptions import RequestException
 
 from activities.container_spec import Labels
-from activities.threads import Stop
 from ops.error_codes import ErrorCode
 from ops.errors import BuildFailed, PlatformError
 from ops.settings import Settings
@@ -64,6 +65,18 @@ class Engine:
         found = self._inspect(image_id) or {}
         return int(found.get("Size") or 0)
 
+    def size_above(self, image_id: str, bases: Iterable[str]) -> int:
+        """Bytes of a local image without those of the largest of ``bases`` that it stands on."""
+        found = self._inspect(image_id) or {}
+        layers = _layers(found)
+        below = 0
+        for name in bases:
+            base = self._inspect(name) or {}
+            under = _layers(base)
+            if under and layers[: len(under)] == under:
+                below = max(below, int(base.get("Size") or 0))
+        return max(0, int(found.get("Size") or 0) - below)
+
     def tag(self, image_id: str, repository: str, tag: str) -> None:
         """Raises BuildFailed when the image is gone."""
         try:
@@ -87,16 +100,18 @@ class Engine:
             raise _away(error) from None
 
     def discard(self, name: str, app_id: int) -> None:
-        """Removes what a build of an app left: ``name``, what was to be pushed, what has no name."""
+        """Removes what a build of an app left: ``name``, what was to be pushed, what has no name.
+
+        The app's label is in its images, so that whatever else one is called is the app's own.
+        ``app_id`` is 0 for an app that nobody knows any more; what has no name then stays.
+        """
         pushing = f"{self._settings.registry}/{self._settings.image_namespace}/"
         for other in self.names(name):
-            if (
-                "@" not in other
-                and other.startswith(pushing)
-                and other.rpartition(":")[0].endswith(f"-app{app_id}")
-            ):
+            if "@" not in other and other.startswith(pushing):
                 self.remove(other)
         self.remove(name)
+        if not app_id:
+            return
         try:
             unnamed = self._api.images(
                 filters={
@@ -112,8 +127,11 @@ class Engine:
         for image in unnamed:
             self.remove(image["Id"])
 
-    def push(self, repository: str, tag: str, login: Login, stop: Stop) -> str:
-        """Pushes a local name to the registry and answers with its digest there."""
+    def push(self, repository: str, tag: str, login: Login, look: Callable[[], None]) -> str:
+        """Pushes a local name to the registry and answers with its digest there.
+
+        ``look`` is called all along; what it raises ends the push.
+        """
         digest = ""
         try:
             events = self._api.push(
@@ -126,14 +144,16 @@ class Engine:
                     "password": login.password.get_secret_value(),
                 },
             )
-            for event in events:
-                stop.check()
-                if "error" in event:
-                    raise PlatformError(
-                        f"the registry did not take the image: {str(event['error'])[:300]}",
-                        hint="it is tried again by itself",
-                    )
-                digest = (event.get("aux") or {}).get("Digest", digest)
+            # Closed, or the engine goes on with what nobody waits for.
+            with closing(events):
+                for event in events:
+                    look()
+                    if "error" in event:
+                        raise PlatformError(
+                            f"the registry did not take the image: {str(event['error'])[:300]}",
+                            hint="it is tried again by itself",
+                        )
+                    digest = (event.get("aux") or {}).get("Digest", digest)
         except (APIError, RequestException) as error:
             raise _away(error) from None
         if not digest:
@@ -164,6 +184,10 @@ class Engine:
         except (APIError, RequestException) as error:
             raise _away(error) from None
         return found
+
+
+def _layers(found: dict[str, Any]) -> list[str]:
+    return list((found.get("RootFS") or {}).get("Layers") or [])
 
 
 def _away(error: Exception) -> PlatformError:

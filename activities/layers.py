@@ -6,6 +6,7 @@ release is started anew from its image, as after any other loss of a container.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,16 @@ from activities.boundary import in_thread
 from activities.containers import Containers
 from activities.contracts.nodes import ContainerSeen
 from activities.contracts.runtime import RemoveInput
-from activities.disk import written
+from activities.disk import MEGABYTE, free, written
 from activities.watches import for_ever
 from ops.logship import LogShipper
 from ops.settings import Settings
 
 LOOK_SECONDS = 5.0
+"""All of them are walked this often, or as soon as the disk has ``FAST_MB`` less than at that time:
+at a disk's speed an app could else write many times what it may."""
+GLANCE_SECONDS = 1.0
+FAST_MB = 512
 LOG_SOURCE = "app"
 
 log = structlog.get_logger()
@@ -41,10 +46,24 @@ class Layers:
         self._settings = settings
         self._node_id = node_id
         self._containers = containers
+        self._looked = -LOOK_SECONDS
+        self._free = 0
 
     async def watch(self) -> None:
         """For as long as the worker runs."""
-        await for_ever("layers", self.check, LOOK_SECONDS, away=(DockerException,))
+        await for_ever("layers", self.glance, GLANCE_SECONDS, away=(DockerException,))
+
+    async def glance(self) -> list[str]:
+        """Like ``check``, when it is time for it."""
+        left = free(self._settings.data)
+        recent = time.monotonic() - self._looked < LOOK_SECONDS
+        if recent and self._free - left < FAST_MB * MEGABYTE:
+            return []
+        self._free = left
+        try:
+            return await self.check()
+        finally:
+            self._looked = time.monotonic()
 
     async def check(self) -> list[str]:
         """Removes what is over the limit; the names of those containers."""
@@ -58,7 +77,7 @@ class Layers:
         return [seen.name for seen in over]
 
     def _over(self) -> list[ContainerSeen]:
-        limit = self._settings.app_disk_mb * 1024 * 1024
+        limit = self._settings.app_disk_mb * MEGABYTE
         over = []
         for seen in self._containers.of_app():
             found = self._containers.inspect(seen.name)

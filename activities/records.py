@@ -28,9 +28,10 @@ from activities.contracts.records import (
     PushedInput,
     UnliveInput,
 )
-from activities.releases import plan_for, prunable_digests
+from activities.releases import plan_for, prunable_digests, refuse_resumed
 from activities.rows import (
     close_stages,
+    done_after,
     get_app,
     get_deployment,
     last_release,
@@ -128,13 +129,17 @@ class Records(AppRecords):
     @activity.defn(name=RECORD_LIVE.name)
     @reports_errors
     async def record_live(self, given: LiveInput) -> None:
+        """Raises Conflict when it was given up, or something newer was done: after a power cut
+        Temporal may know less than the records do."""
         first = False
         async with self._database.session() as session:
             app = await get_app(session, given.app_id, lock=True)
+            row = await session.get(Deployment, given.deployment_id, with_for_update=True)
+            if row is not None:
+                refuse_resumed(app, row, await done_after(session, row))
             app.live_deployment_id = given.release_id
             app.node_id = given.node_id
             app.stopped = False
-            row = await session.get(Deployment, given.deployment_id, with_for_update=True)
             if row is not None:
                 first = row.live_at is None
                 row.live_at = row.live_at or naive(given.at)

@@ -124,6 +124,26 @@ def _ref(kind: DeploymentKind, row: Deployment, source: Deployment | None) -> st
     return next((ref for ref in known if ref), row.ref)
 
 
+def refuse_resumed(app: App, row: Deployment, done_after: int | None) -> None:
+    """Raises Conflict when a deployment may not go live: it was given up, or ``done_after`` was
+    asked for since.
+
+    After a power cut Temporal may know less than the records do, and go on with what has ended. One
+    that went well goes live once more.
+    """
+    assert row.id is not None
+    newer = max(done_after or 0, app.live_deployment_id or 0)
+    if newer > row.id:
+        raise Conflict(
+            f"a newer deployment ({newer}) took its place",
+            code=ErrorCode.DISPLACED,
+            values={"id": newer},
+        )
+    status = DeploymentStatus(row.status)
+    if status.ended and status is not DeploymentStatus.SUCCEEDED:
+        raise Conflict(f"deployment {row.id} has ended", code=ErrorCode.DEPLOYMENT_ENDED)
+
+
 KEPT_FAILURES = 2
 """Images of so many failed deployments are kept: a retry may start from them. Each may be as large
 as an image may be, and an app may fail as often as it likes."""

@@ -48,6 +48,18 @@ async def last_release(session: AsyncSession, app_id: int) -> Deployment | None:
     return (await session.exec(query)).first()
 
 
+async def done_after(session: AsyncSession, row: Deployment) -> int | None:
+    """The newest deployment of an app that was asked for after this one, and carried out."""
+    assert row.id is not None
+    query = select(func.max(Deployment.id)).where(
+        Deployment.app_id == row.app_id,
+        col(Deployment.id) > row.id,
+        Deployment.kind != DeploymentKind.REPAIR,
+        Deployment.status == DeploymentStatus.SUCCEEDED,
+    )
+    return (await session.exec(query)).one()
+
+
 async def without_log(session: AsyncSession, app_id: int, keep: int) -> Sequence[int]:
     """The deployments of an app that have ended and are not among its newest ``keep``."""
     newest = (

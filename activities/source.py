@@ -39,6 +39,7 @@ class Cloned(Frozen):
 
     result: CloneResult
     env_id: str
+    app_id: int = 0
 
 
 class Source:
@@ -81,7 +82,8 @@ class Source:
             env_id = environment_id(given.app_id, secrets)
             result = self._result(given, checkout, blueprint, env_id)
             _write_recipe(folder, blueprint)
-            folder.cloned.write_text(Cloned(result=result, env_id=env_id).model_dump_json())
+            kept = Cloned(result=result, env_id=env_id, app_id=given.app_id)
+            folder.cloned.write_text(kept.model_dump_json())
             return result
 
         return await in_stoppable_thread(lay_out)

@@ -207,6 +207,7 @@ class ErrorCode(StrEnum):
     BUILD_DISK = "build_disk"
     IMAGE_TOO_LARGE = "image_too_large"
     IMAGE_GONE = "image_gone"
+    NO_ROOM_FOR_IMAGE = "no_room_for_image"
     START_FAILED = "start_failed"
     APP_EXITED = "app_exited"
     APP_MEMORY = "app_memory"

@@ -11,7 +11,7 @@
     ├── TooLarge            413  more than is taken at once
     ├── LimitReached        429  a limit of this user or of sign-in attempts
     ├── DiskFull            507  the workspace's own disk has no room left
-    ├── NodeUnavailable     503  no host can do it now
+    ├── NodeUnavailable     503  no host can do it now (EngineAway, NodeDrains, NoRoom)
     ├── BuildFailed         the build ended with an error; carries the log's last lines
     ├── Unhealthy           the container did not become or stay healthy
     ├── SourceError         the repository cannot be cloned or makes no app
@@ -155,6 +155,12 @@ class NodeDrains(NodeUnavailable):
     """The host takes nothing new: a workflow asks the others until one takes it."""
 
 
+class NoRoom(NodeUnavailable):
+    """The host's disk is too full for it: a workflow that tried again would only wait in vain."""
+
+    retryable = False
+
+
 class BuildFailed(StudioError):
     status, title = 422, "The build failed"
 
@@ -188,6 +194,7 @@ KINDS: dict[str, type[StudioError]] = {
         NodeUnavailable,
         EngineAway,
         NodeDrains,
+        NoRoom,
         BuildFailed,
         Unhealthy,
         SourceError,

@@ -227,6 +227,7 @@ LONG: dict[str, set[str]] = {
     },
     "end_to_end/test_image_registry.py": {
         "test_layers_of_a_deleted_app_are_collected",
+        "test_when_it_was_collected_last_is_a_figure",
     },
     "end_to_end/test_imports.py": {
         "test_a_public_repository_becomes_an_app",

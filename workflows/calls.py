@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.contracts.base import Activity, Frozen
@@ -57,8 +57,9 @@ async def record(
 ) -> Out:
     """Run a short activity of the records inside the control worker (a local activity).
 
-    Raises ``asyncio.CancelledError`` when the workflow is cancelled meanwhile, as every other wait
-    does: the SDK says it with an ActivityError here.
+    Raises ActivityError, and ``asyncio.CancelledError`` when the workflow is cancelled meanwhile, as
+    every other wait does: the SDK says that with an ActivityError here, and raises what the
+    activity itself has failed with bare.
     """
     try:
         result: Out = await workflow.execute_local_activity(
@@ -68,11 +69,25 @@ async def record(
             summary=summary,
             **policy.options,
         )
-    except ActivityError as error:
+    except FailureError as error:
         if is_cancelled_exception(error):
             raise asyncio.CancelledError from error
-        raise
+        if isinstance(error, ActivityError):
+            raise
+        raise _failed(activity.name, error) from error
     return result
+
+
+def _failed(name: str, error: FailureError) -> ActivityError:
+    return ActivityError(
+        f"{name} failed: {error.message}",
+        scheduled_event_id=0,
+        started_event_id=0,
+        identity="",
+        activity_type=name,
+        activity_id="",
+        retry_state=None,
+    )
 
 
 async def until_ended(task: asyncio.Future[Result]) -> None:

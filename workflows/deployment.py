@@ -66,6 +66,7 @@ with workflow.unsafe.imports_passed_through():
         CONTROL,
         ON_RUNTIME,
         PLACEMENT,
+        PULLED,
         STOP,
         WATCHED,
         Policy,
@@ -241,7 +242,7 @@ class Deployment:
                 release=release,
                 base_path=plan.base_path,
             ),
-            ON_RUNTIME,
+            PULLED,
             queue=ids.node_queue(self._course.node),
             host=self._course.node,
             summary=f"start {plan.container} from {release.digest[:19]}",
@@ -335,19 +336,19 @@ class Deployment:
         self._course.saga.on_failure(
             "live release", lambda: record(RECORD_UNLIVE, back, "what was live before is live")
         )
-        self._live = True
-        await record(
-            RECORD_LIVE,
-            LiveInput(
-                deployment_id=plan.deployment_id,
-                app_id=plan.app_id,
-                release_id=plan.release_id,
-                node_id=self._course.node,
-                release=release,
-                at=workflow.now(),
-            ),
-            f"release {plan.release_id} is live",
+        live = LiveInput(
+            deployment_id=plan.deployment_id,
+            app_id=plan.app_id,
+            release_id=plan.release_id,
+            node_id=self._course.node,
+            release=release,
+            at=workflow.now(),
         )
+        try:
+            await record(RECORD_LIVE, live, f"release {plan.release_id} is live")
+        except ActivityError as error:
+            raise StageFailed(report_of(error, None, None)) from error
+        self._live = True
 
     async def _soak(self, plan: Plan, release: Release, started: Started) -> None:
         await self._course.stage(

@@ -113,6 +113,16 @@ STOP = Policy(
 )
 """Needs no host: one that does not do it now does it when it is back."""
 
+PULLED = Policy(
+    timedelta(minutes=10),
+    schedule_to_close=timedelta(minutes=15),
+    schedule_to_start=RESTART,
+    heartbeat=HEARTBEAT,
+    retry=replace(_PATIENT, maximum_attempts=80),
+)
+"""Brings an image of any size that is possible, but does not wait for its host. What fails at once
+is tried for as long as a host is waited for."""
+
 WATCHED = Policy(
     timedelta(minutes=15),
     schedule_to_close=timedelta(minutes=20),

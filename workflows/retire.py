@@ -12,10 +12,22 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.contracts.base import Activity, Confirmed, Frozen, Stage, StageStatus
+    from activities.contracts.base import (
+        Activity,
+        Confirmed,
+        DeploymentKind,
+        Frozen,
+        Stage,
+        StageStatus,
+    )
     from activities.contracts.records import TAKE_PRUNABLE, OwedUndo, Plan, PrunableInput
     from activities.contracts.runtime import PRUNE_LOCAL, RETIRE, PruneLocalInput, RetireInput
-    from activities.contracts.servers import DELETE_IMAGE, DeleteImageInput
+    from activities.contracts.servers import (
+        DELETE_IMAGE,
+        DELETE_UNNAMED_IMAGES,
+        DeleteImageInput,
+        UnnamedImagesInput,
+    )
     from ops.error_codes import ErrorCode
     from ops.errors import ErrorReport
     from workflows import ids
@@ -80,14 +92,14 @@ async def old_images(plan: Plan, node_id: str) -> list[str]:
     Those that the registry does not delete now are asked for again by the app's next deployment.
     Raises HostAway when the node does not delete its copies.
     """
+    gone = await _unnamed_images(plan)
     prunable = await record(
         TAKE_PRUNABLE,
         PrunableInput(app_id=plan.app_id, keep=plan.keep_releases),
         f"images beyond the last {plan.keep_releases} releases",
     )
     if not prunable.digests:
-        return []
-    gone: list[str] = []
+        return gone
     try:
         for digest in prunable.digests:
             confirmed = await begin(
@@ -106,6 +118,30 @@ async def old_images(plan: Plan, node_id: str) -> list[str]:
         node_id,
         f"prune images on {node_id}",
     )
+
+
+async def _unnamed_images(plan: Plan) -> list[str]:
+    """Deletes what a push left whose runner was lost, or whose deployment was ended by force.
+
+    Looked for by the next one that builds, and by the repair after such an end.
+    """
+    builds = plan.release is None and plan.kind is not DeploymentKind.STOP
+    if not builds and plan.kind is not DeploymentKind.REPAIR:
+        return []
+    if not workflow.patched("images-in-no-record"):
+        return []
+    try:
+        confirmed = await begin(
+            DELETE_UNNAMED_IMAGES,
+            UnnamedImagesInput(app_id=plan.app_id, repository=plan.repository),
+            PRUNE,
+            queue=ids.CONTROL_QUEUE,
+            summary=f"delete what was pushed to {plan.repository} and is in no record",
+        )
+    except ActivityError as error:
+        workflow.logger.warning("images in no record stay for now: %s", error.cause)
+        return []
+    return confirmed.gone
 
 
 async def _on_host(

@@ -99,6 +99,7 @@ def ensure_folders(settings: Settings) -> None:
     _folder(settings.run / "mysql", 0o700, owner(programs.MYSQL_USER))
     _folder(settings.data / "build-engine", 0o700)
     _folder(settings.data / "nginx", 0o711)
+    _folder(programs.figures_folder(settings), 0o755)
     for node in settings.nodes:
         _folder(settings.node_home(node.node_id), 0o711)
         if node.role == "runtime":
@@ -176,11 +177,20 @@ def write_configs(settings: Settings, gitea_assets: Path | None, npm_registry: s
         etc / "prometheus.yml",
         render("prometheus.yml", alerts=etc / "alerts.yml", jobs=scrape_jobs(settings)),
     )
-    write(etc / "alerts.yml", render("alerts.yml", disk_floor=settings.disk_floor_mb * 2**20))
+    write(etc / "alerts.yml", alerts(settings))
     write(etc / "docker.json", _json(runtime_engine_config(settings, default_mtu())))
     write(etc / "build-engine.json", _json(build_engine_config(settings, default_mtu())))
     write(programs.build_path(settings) / "runc", build_runc(settings), mode=0o755)
     write(programs.build_path(settings) / "git", render("build-git"), mode=0o755)
+
+
+def alerts(settings: Settings) -> str:
+    return render(
+        "alerts.yml",
+        disk_floor=settings.disk_floor_mb * 2**20,
+        # With time for the collection itself.
+        uncollected=round((settings.registry_gc_hours + 2) * 3600),
+    )
 
 
 def _gitea(settings: Settings, assets: Path | None) -> None:

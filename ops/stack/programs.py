@@ -190,6 +190,11 @@ def gitea(settings: Settings, binary: Path) -> Program:
     )
 
 
+def figures_folder(settings: Settings) -> Path:
+    """Figures of what has no endpoint of its own, which node exporter tells with the host's."""
+    return settings.data / "figures"
+
+
 def registry(settings: Settings) -> Program:
     config = settings.etc / "registry.yml"
     address = str(settings.service_address)
@@ -199,6 +204,7 @@ def registry(settings: Settings) -> Program:
             *(sys.executable, "-m", "ops.image_registry", "--config", str(config)),
             *("--user", server_user(settings)),
             *("--every", f"{settings.registry_gc_hours * 3600:g}"),
+            *("--stamp", str(figures_folder(settings) / "registry.prom")),
         ),
         environment={"PYTHONPATH": str(CHECKOUT), "PYTHONSAFEPATH": "1"},
         fingerprint=file_fingerprint(config, CHECKOUT / "ops" / "image_registry.py"),
@@ -309,6 +315,7 @@ def node_exporter(settings: Settings) -> Program:
             "/usr/bin/prometheus-node-exporter",
             f"--web.listen-address=127.0.0.1:{settings.ports.node_exporter}",
             "--log.level=warn",
+            f"--collector.textfile.directory={figures_folder(settings)}",
             # Debian's package asks for it, and without systemd it fails at every scrape.
             "--no-collector.systemd",
         ),

@@ -149,10 +149,10 @@ async def test_a_stopped_app_starts_from_its_last_release(given: Given, records:
     first = await given.deployment(
         app, digest="sha256:1", status="SUCCEEDED", live_at=AT, commit="c1"
     )
+    await records.record_live(live(first, "sha256:1"))
     await given.deployment(
         app, digest="sha256:2", status="SUCCEEDED", live_at=AT - timedelta(days=1)
     )
-    await records.record_live(live(first, "sha256:1"))
     stop = await given.deployment(app, kind="stop")
     assert stop.id is not None
     await records.record_unlive(

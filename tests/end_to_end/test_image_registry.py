@@ -10,9 +10,12 @@ from typing import Any
 import docker
 import httpx
 
+from ops.image_registry import FIGURE
 from ops.settings import Settings
+from ops.stack.programs import figures_folder
 from tests.support import apps
 from tests.support.platform import Platform
+from tests.support.prometheus import Prometheus
 from tests.support.user import User
 
 LAYER = 8 * 1024 * 1024
@@ -65,6 +68,29 @@ async def test_layers_of_a_deleted_app_are_collected(
     back = await kept.ask("rollback")
     assert (await kept.ended(back.json()["id"]))["status"] == "SUCCEEDED"
     assert (await kept.get()).text == "kept"
+
+
+async def test_an_image_has_a_name_of_its_own(user: User, platform: Platform) -> None:
+    """One that is moved to another image would leave the first to be kept for ever."""
+    app = await user.app(apps.hello())
+    ended = await app.deployed()
+    assert ended["status"] == "SUCCEEDED", ended
+    repository, _, digest = ended["image"].partition("@")
+    root = platform.settings.data / "registry" / "docker/registry/v2/repositories" / repository
+    (tag,) = (root / "_manifests" / "tags").iterdir()
+    assert tag.name.startswith(f"{ended['commit']}-{ended['id']}-")
+    assert (tag / "current" / "link").read_text() == digest
+
+
+async def test_when_it_was_collected_last_is_a_figure(platform: Platform) -> None:
+    stamp = figures_folder(platform.settings) / "registry.prom"
+    before = stamp.stat().st_mtime
+    platform.signal("registry", signal.SIGUSR1)
+    async with asyncio.timeout(60):
+        while stamp.stat().st_mtime == before:
+            await asyncio.sleep(0.1)
+    told = Prometheus(platform.settings)
+    await told.until(FIGURE, lambda now: [round(v) > round(before) for _, v in now] == [True])
 
 
 async def test_the_registry_ends_with_the_process_that_owns_it(platform: Platform) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from activities.contracts.base import DeploymentKind
-from ops.errors import BuildFailed, Unhealthy
+from ops.errors import BuildFailed, Conflict, Unhealthy
 from tests.workflows.test_deploy import APP, ended, eventually, submit
 from tests.workflows.world import World
 from workflows import commands, ids
@@ -45,6 +45,28 @@ async def rolled_back(world: World) -> None:
     world.fails["soak"] = Unhealthy("died")
     await submit(world, 2)
     await ended(world, 2)
+
+
+async def refused_by_the_records(world: World) -> None:
+    await submit(world, 1)
+    await ended(world, 1)
+    world.pushed.clear()
+    world.fails["record_live"] = Conflict("a newer deployment took its place")
+    await submit(world, 2)
+    await ended(world, 2)
+
+
+async def images_in_no_record(world: World) -> None:
+    world.images.add("sha256:lost")
+    await submit(world, 1)
+    await ended(world, 1)
+    assert world.images == world.named
+
+
+async def refused_by_its_plan(world: World) -> None:
+    world.fails["load_plan"] = Conflict("its image was pruned")
+    await submit(world, 1)
+    await ended(world, 1)
 
 
 async def cancelled_in_push(world: World) -> None:
@@ -193,6 +215,9 @@ SCENARIOS: tuple[Scenario, ...] = (
     failed_in_build,
     failed_after_switch,
     rolled_back,
+    refused_by_its_plan,
+    refused_by_the_records,
+    images_in_no_record,
     cancelled_in_build,
     cancelled_in_push,
     cancelled_in_soak_over_a_live_release,

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 from pydantic import SecretStr
 
 from activities.containers import Containers
@@ -137,6 +137,23 @@ async def test_a_release_beside_one_that_is_lost_is_not_taken_for_it(
     await lost(containers, app_id=1)
     assert await started(containers, app_id=1, release_id=8) == SECOND
     assert await started(containers, app_id=2) == THIRD
+
+
+async def test_a_container_that_another_attempt_makes_meanwhile_has_its_own_address(
+    containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = containers._api
+    create = engine.create_container
+
+    def overtaken(image: str, *, networking_config: dict[str, Any], **values: Any) -> None:
+        network = containers._node.bridge
+        other = {network: engine.create_endpoint_config(ipv4_address=THIRD)}
+        create(image, networking_config=engine.create_networking_config(other), **values)
+        taken: Any = SimpleNamespace(status_code=409)
+        raise APIError("the name is in use", response=taken)
+
+    monkeypatch.setattr(engine, "create_container", overtaken)
+    assert await started(containers, app_id=1) == THIRD
 
 
 async def test_an_address_is_free_again_once_its_route_is_gone(

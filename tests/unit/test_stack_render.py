@@ -12,6 +12,7 @@ import shutil
 import struct
 import subprocess
 import zlib
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ from ops.stack import (
 )
 from ops.stack.npm_tools import NodeServer
 from ops.stack.render import UnsafeValue
+from workflows import policies
 
 NASTY = [
     "a\nb",
@@ -147,22 +149,44 @@ def test_two_platforms_share_no_port_and_no_path(tmp_path: Path) -> None:
     assert files.build_engine_config(other, 1400)["cgroup-parent"] == "/studiotest-builds"
 
 
-def git_settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> configparser.SectionProxy:
-    """What Gitea's configuration, written for this platform, tells its git."""
+def gitea_settings(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> configparser.ConfigParser:
+    """Gitea's configuration, as written for this platform."""
     monkeypatch.setattr(files, "owner", lambda _: (os.getuid(), os.getgid()))
     monkeypatch.setattr(files, "run", lambda *_, **__: "secret")
     (settings.data / "gitea" / "secrets").mkdir(parents=True)
     files._gitea(settings, None)
     written = configparser.ConfigParser(interpolation=None)
     written.read_string("[top]\n" + (settings.etc / "gitea.ini").read_text())
-    return written["git.config"]
+    return written
+
+
+def test_repositories_are_collected_also_where_a_machine_starts_every_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cron = gitea_settings(Settings(home=tmp_path), monkeypatch)["cron.git_gc_repos"]
+    assert cron.getboolean("ENABLED")
+    assert cron.getboolean("RUN_AT_START")
+
+
+def test_what_a_push_left_that_broke_off_goes_soon_and_no_push_that_goes_on(
+    tmp_path: Path,
+) -> None:
+    given = dict.fromkeys(("data", "address", "metrics_address", "secret", "realm"), "x")
+    text = render.render("registry.yml", **given, certificate=tmp_path)
+    purging = yaml.safe_load(text)["storage"]["maintenance"]["uploadpurging"]
+    assert purging == {"enabled": True, "age": "2h", "interval": "1h", "dryrun": False}
+    longest = policies.ON_RUNNER.schedule_to_close
+    assert longest is not None
+    assert longest < timedelta(hours=2)
 
 
 def test_a_push_may_be_as_large_as_a_checkout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = Settings(home=tmp_path, source_mb=7)
-    written = git_settings(settings, monkeypatch)
+    written = gitea_settings(settings, monkeypatch)["git.config"]
     assert written["receive.maxInputSize"] == str(7 * 1024 * 1024)
     hooks = Path(written["core.hooksPath"])
     assert sorted(hook.name for hook in hooks.iterdir()) == sorted(git_hooks.HOOKS)
@@ -191,7 +215,7 @@ def test_a_small_push_takes_no_gigabytes(
 ) -> None:
     """By the two programs that receive a push: a large file gets through, a large commit does not."""
     settings = Settings(home=tmp_path)
-    threshold = git_settings(settings, monkeypatch)["core.bigFileThreshold"]
+    threshold = gitea_settings(settings, monkeypatch)["git.config"]["core.bigFileThreshold"]
     limit = programs.gitea(settings, Path("/bin/true")).environment["GIT_ALLOC_LIMIT"]
     subprocess.run(["git", "init", "-q", "--bare", tmp_path / "git"], check=True)
     asked = ["git", "-C", str(tmp_path / "git"), "-c", f"core.bigFileThreshold={threshold}"]

@@ -121,6 +121,54 @@ async def test_a_failure_leaves_the_old_release_serving(
     assert report.log_tail == error.log_tail
 
 
+async def test_what_the_records_refuse_leaves_the_old_release_serving(world: World) -> None:
+    """After a power cut they may know of something newer than what is resumed."""
+    await submit(world, 1)
+    await ended(world, 1)
+    world.pushed.clear()
+    world.fails["record_live"] = Conflict("a newer one took its place", code=ErrorCode.DISPLACED)
+    await submit(world, 2)
+    assert await ended(world, 2) is DeploymentStatus.FAILED
+    report = world.progress[2].error
+    assert report is not None
+    assert report.code == ErrorCode.DISPLACED
+    assert world.live == 1
+    assert world.route is not None
+    assert world.route.release_id == 1
+    assert world.containers == {"app-1-1"}
+    no_trace(world, 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "left"),
+    [
+        (DeploymentKind.DEPLOY, set()),
+        (DeploymentKind.REPAIR, set()),
+        (DeploymentKind.ROLLBACK, {"sha256:lost"}),
+        (DeploymentKind.STOP, {"sha256:lost"}),
+    ],
+)
+async def test_an_image_in_no_record_goes_with_the_next_one_that_is_built(
+    world: World, kind: DeploymentKind, left: set[str]
+) -> None:
+    """Or with the repair that follows when a deployment was ended by force."""
+    world.images.add("sha256:lost")
+    world.kinds[1] = kind
+    await submit(world, 1)
+    assert await ended(world, 1) is DeploymentStatus.SUCCEEDED
+    assert world.images - world.named == left
+
+
+async def test_what_cannot_be_planned_fails_at_once(world: World) -> None:
+    world.fails["load_plan"] = Conflict("its image was pruned", code=ErrorCode.IMAGE_PRUNED)
+    await submit(world, 1)
+    assert await ended(world, 1) is DeploymentStatus.FAILED
+    report = world.progress[1].error
+    assert report is not None
+    assert report.code == ErrorCode.IMAGE_PRUNED
+    no_trace(world, 1)
+
+
 async def test_a_failure_beside_is_told_while_no_runner_is_free(world: World) -> None:
     world.hangs.add("hold_runner")
     world.fails["ensure_database"] = Conflict("too many")

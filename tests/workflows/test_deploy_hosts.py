@@ -197,14 +197,22 @@ async def test_a_cancel_does_not_wait_for_a_runtime_that_is_gone(runtime: HostOf
 
 
 @pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("policy", "activity", "stage"),
+    [("WATCHED", "check_health", Stage.HEALTH), ("PULLED", "start_container", Stage.START)],
+)
 async def test_a_runtime_that_is_gone_for_good_is_waited_for_only_as_long_as_a_restart(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+    client: Client, monkeypatch: pytest.MonkeyPatch, policy: str, activity: str, stage: Stage
 ) -> None:
-    """However long the app's own health setting would let it be watched."""
-    short = replace(policies.WATCHED, schedule_to_start=SECOND, schedule_to_close=60 * SECOND)
-    monkeypatch.setattr(policies, "WATCHED", short)
+    """However long its image takes, or the app's own health setting would let it be watched."""
+    patient = getattr(policies, policy)
+    assert patient.schedule_to_start == policies.RESTART
+    short = replace(
+        patient, schedule_to_start=SECOND, schedule_to_close=60 * SECOND, heartbeat=SECOND
+    )
+    monkeypatch.setattr(policies, policy, short)
     world = World(client)
-    world.hangs.add("check_health")
+    world.hangs.add(activity)
     async with AsyncExitStack() as stack:
         for worker in world.workers(WORKFLOWS):
             if worker.task_queue == RUNTIME:
@@ -213,11 +221,11 @@ async def test_a_runtime_that_is_gone_for_good_is_waited_for_only_as_long_as_a_r
                 await stack.enter_async_context(worker)
         async with host:
             await submit(world, 1)
-            await eventually(lambda: "check_health" in world.calls)
+            await eventually(lambda: activity in world.calls)
         assert await ended(world, 1) is DeploymentStatus.FAILED
     report = world.progress[1].error
     assert report is not None
-    assert (report.stage, report.code) == (Stage.HEALTH.value, ErrorCode.HOST_TAKES_NOTHING)
+    assert (report.stage, report.code) == (stage.value, ErrorCode.HOST_TAKES_NOTHING)
     assert [(owed.node_id, owed.what) for owed in world.owed] == [(RUNTIME, "container app-1-1")]
     assert not world.slots
     assert world.route is None

@@ -243,8 +243,9 @@ class World:
 
     @activity.defn(name=DELETE_UNNAMED_IMAGES.name)
     async def delete_unnamed_images(self, given: UnnamedImagesInput) -> Confirmed:
-        self.images &= self.named
-        return Confirmed(gone=["image"])
+        gone = self.images - self.named
+        self.images -= gone
+        return Confirmed(gone=[f"image {digest}" for digest in gone])
 
     @activity.defn(name=OPEN_REPAIR.name)
     async def open_repair(self, given: Repair) -> DeploymentRef:

@@ -192,6 +192,7 @@ const messages: Record<ErrorCode, string> = {
   build_disk: "The runner's disk is full, and the build was ended. If no step writes very much, tell an administrator.",
   image_too_large: "The image has {size} MB; up to {limit} MB are possible. A second stage can copy only what the app needs.",
   image_gone: "The built image is no longer there. Deploy once more.",
+  no_room_for_image: "The disk of {node} has no room for the image: {needed} MB have to be free, and {free} MB are. Delete what nobody needs any more, or tell an administrator.",
   start_failed: "The container could not be started. Check the CMD or ENTRYPOINT of the Dockerfile.",
   app_exited: "The app exited with code {exit_code}. Its last lines say why; it has to keep running and listen on PORT.",
   app_memory: "The app used more memory than it may, and was ended. Make it use less, or ask an administrator for a higher limit.",

@@ -191,6 +191,7 @@ const messages: Record<ErrorCode, string> = {
   build_disk: "构建主机的磁盘已满，构建已终止。如果构建本身写入不多，请联系管理员。",
   image_too_large: "镜像有 {size} MB，上限为 {limit} MB。可以用第二个构建阶段只复制应用需要的内容。",
   image_gone: "构建好的镜像已不存在。请重新部署。",
+  no_room_for_image: "{node} 的磁盘放不下此镜像：需要 {needed} MB 可用空间，目前只有 {free} MB。请删除不再需要的内容，或联系管理员。",
   start_failed: "容器无法启动。请检查 Dockerfile 的 CMD 或 ENTRYPOINT。",
   app_exited: "应用已退出，退出码为 {exit_code}。原因见它的最后几行日志；应用需要持续运行并监听 PORT。",
   app_memory: "应用使用的内存超出限制，已被终止。请减少内存使用，或请管理员提高上限。",
