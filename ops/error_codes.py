@@ -65,6 +65,7 @@ class ErrorCode(StrEnum):
     # not there, or not now
     APP_MISSING = "app_missing"
     APP_UNKNOWN = "app_unknown"
+    APP_AMBIGUOUS = "app_ambiguous"
     USER_UNKNOWN = "user_unknown"
     DEPLOYMENT_MISSING = "deployment_missing"
     LINK_MISSING = "link_missing"

@@ -137,6 +137,9 @@ LONG: dict[str, set[str]] = {
     "browser/test_studio_recovery.py": {
         "test_streams_shells_and_texts_outlive_the_api",
     },
+    "browser/test_studio_runs.py": {
+        "test_packages_are_installed_while_the_server_runs",
+    },
     "browser/test_studio_writing.py": {
         "test_names_and_words_of_any_kind",
         "test_two_tabs_write_one_file",

@@ -26,8 +26,9 @@ with workflow.unsafe.imports_passed_through():
         StartRunInput,
     )
     from ops.error_codes import ErrorCode
-    from ops.errors import Conflict, to_application_error
+    from ops.errors import Conflict, ErrorReport, to_application_error
     from workflows.calls import begin, until_ended
+    from workflows.failures import report_of
     from workflows.policies import FOLLOW, ON_WORKSPACE, RUN_ENDS, RUN_OR_REFUSE
     from workflows.workspace_state import Workspace
 
@@ -60,7 +61,7 @@ class Runs:
             )
 
     async def start(self, app_id: int, task: RunTask) -> None:
-        """STARTING, or ended when it could not be started. The container is there."""
+        """STARTING; or ended, with the reason, when it could not be started. The container is there."""
         workspace = self._workspace
         self.lost = None
         run = Run(
@@ -85,8 +86,9 @@ class Runs:
                 queue=workspace.queue,
                 summary=f"start {task} of app {app_id}",
             )
-        except ActivityError:
-            await self._ended(run.run_id, RunEnded(exit_code=None))
+        except ActivityError as error:
+            why = report_of(error, None, workspace.placed.node_id)
+            await self._ended(run.run_id, RunEnded(exit_code=None), why)
             raise
         if not task.serves:
             await self._become(run.run_id, RunState.RUNNING)
@@ -153,7 +155,7 @@ class Runs:
             return
         await self._ended(run.run_id, ended)
 
-    async def _ended(self, run_id: int, ended: RunEnded) -> None:
+    async def _ended(self, run_id: int, ended: RunEnded, why: ErrorReport | None = None) -> None:
         run = self.current
         if run is None or run.run_id != run_id:
             return
@@ -166,6 +168,7 @@ class Runs:
                     "state": RunState.STOPPED if asked else RunState.EXITED,
                     "exit_code": ended.exit_code,
                     "log_tail": ended.log_tail,
+                    "report": why,
                 }
             )
         )

@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from activities.contracts.base import Activity, Confirmed, Frozen
+from ops.errors import ErrorReport
 from ops.names import DEV_PORT as DEV_PORT
 
 
@@ -53,7 +54,7 @@ class Run(Frozen):
     """One run of a task. ``run_id`` counts up within the workspace and names its folder.
 
     ``keeps_prefix``: what serves wants the path that the preview is seen below in each request, as
-    Vite does with ``--base``; all others get requests without it.
+    Vite does with ``--base``; all others get requests without it. ``report``: why it never started.
     """
 
     run_id: int
@@ -64,6 +65,7 @@ class Run(Frozen):
     started_at: datetime | None = None
     log_tail: list[str] = []
     keeps_prefix: bool = False
+    report: ErrorReport | None = None
 
 
 # --- queue: control --------------------------------------------------------------------------

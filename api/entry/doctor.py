@@ -9,7 +9,7 @@ from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Query
-from sqlmodel import select
+from sqlmodel import col, or_, select
 
 from api.entry import doctor_hosts as _hosts  # noqa: F401  # it adds its hops to CHECKS
 from api.entry import doctor_things as _things  # noqa: F401  # and so does this
@@ -19,7 +19,7 @@ from api.entry.problems import errors
 from api.entry.schemas_doctor import Diagnosis, HopOut, HopStatus
 from ops.db.tables import App, User, now
 from ops.error_codes import ErrorCode
-from ops.errors import NotFound, StudioError
+from ops.errors import Invalid, NotFound, StudioError
 from ops.hop_reasons import HopReason
 from ops.troubles import HOPS, PATHS, Symptom
 
@@ -28,6 +28,9 @@ log = structlog.get_logger()
 
 HOP_SECONDS = 5.0
 """What does not answer within this is red."""
+LONGEST_ID = 15
+MOST_NAMED = 5
+"""Of apps that have one name; their numbers are told."""
 
 
 @router.get("/doctor", responses=errors(401, 403, 404, 422, 503))
@@ -39,15 +42,21 @@ async def diagnose(
         int | None, Query(ge=1, le=2**53, description="Whose hops to look at")
     ] = None,
     user_id: Annotated[int | None, Query(ge=1, le=2**53, description="Whose workspace")] = None,
+    app: Annotated[
+        str | None,
+        Query(max_length=100, description="The same app by its number, slug or name"),
+    ] = None,
 ) -> Diagnosis:
     """Each hop on the way, in order: green, red with the reason and what to do, or skipped.
 
     Hops of one app or workspace are skipped unless one is named.
     """
-    app = await _app(use, app_id) if app_id is not None else None
+    named = await _app(use, app_id) if app_id is not None else None
+    if named is None and app is not None and app.strip():
+        named = await _called(use, app.strip())
     if user_id is not None:
         await _refuse_unknown(use, user_id)
-    scene = Scene(use=use, app=app, user_id=user_id or (app.user_id if app else None))
+    scene = Scene(use=use, app=named, user_id=user_id or (named.user_id if named else None))
     hops = await examine(scene, PATHS[symptom])
     return Diagnosis(
         symptom=symptom,
@@ -65,6 +74,34 @@ async def _app(use: Use, app_id: int) -> App:
             f"there is no app {app_id}", code=ErrorCode.APP_UNKNOWN, values={"id": app_id}
         )
     return app
+
+
+async def _called(use: Use, text: str) -> App:
+    """What is called so: its number counts before its slug, and that before its name."""
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= LONGEST_ID else 0
+    one = select(App).where(or_(col(App.id) == number, col(App.slug) == text.lower()))
+    several = select(App).where(App.name == text).order_by(col(App.id)).limit(MOST_NAMED + 1)
+    async with use.database.session() as session:
+        found = sorted(await session.exec(one), key=lambda app: app.id != number)
+        found = found[:1] or list(await session.exec(several))
+    if not found:
+        raise NotFound(
+            f"there is no app {text}",
+            code=ErrorCode.APP_UNKNOWN,
+            values={"id": text},
+            field="app",
+        )
+    if len(found) > 1:
+        numbers = [str(app.id) for app in found[:MOST_NAMED]]
+        listed = ", ".join([*numbers, *(["…"] if len(found) > MOST_NAMED else [])])
+        raise Invalid(
+            f"several apps are called {text}: {listed}",
+            code=ErrorCode.APP_AMBIGUOUS,
+            values={"name": text, "numbers": listed},
+            hint="name one by its number",
+            field="app",
+        )
+    return found[0]
 
 
 async def _refuse_unknown(use: Use, user_id: int) -> None:

@@ -10,6 +10,7 @@ from activities.contracts.nodes import NodeStatus
 from activities.contracts.workspace import Run, RunState, RunTask, WorkspaceStatus
 from api.entry.fields import Given, Taken, Time
 from ops.db.tables import NodeRow, ShareLink, Workspace
+from ops.errors import ErrorReport
 from ops.settings import Settings
 
 Id = Field(ge=1, le=2**53, examples=[7])
@@ -77,6 +78,9 @@ class RunOut(Given):
     exit_code: int | None = Field(default=None, examples=[1])
     started_at: Time | None = None
     log_tail: list[str] = Field(default=[], examples=[["Error: Cannot find module 'express'"]])
+    report: ErrorReport | None = Field(
+        default=None, examples=[None], description="Why it never started; then it has no log"
+    )
 
     @classmethod
     def of(cls, run: Run | None) -> RunOut:
@@ -90,6 +94,7 @@ class RunOut(Given):
             exit_code=run.exit_code,
             started_at=run.started_at,
             log_tail=run.log_tail,
+            report=run.report,
         )
 
 

@@ -25,9 +25,9 @@ from api.entry.schemas_workspace import (
 )
 from api.entry.services import Services
 from api.entry.workspace_node import is_ready
-from ops.db.tables import NodeRow, Workspace
+from ops.db.tables import App, NodeRow, Workspace
 from ops.error_codes import ErrorCode
-from ops.errors import NodeUnavailable
+from ops.errors import Conflict, NodeUnavailable
 from workflows import workspace_commands as commands
 from workflows.commands import GoesOn
 from workflows.messages import WorkspaceView
@@ -162,15 +162,35 @@ async def read_run(me: Me, use: Use) -> RunOut:
 
 @router.post("/run", responses=errors(401, 403, 404, 409, 422, 503, 507))
 async def start_run(body: NewRun, me: Me, use: Use) -> RunOut:
-    """Runs a task; a server is RUNNING once its port answers. What runs already is left running.
+    """Runs a task; a server is RUNNING once its port answers. What runs already is left running,
+    and refuses another task beside it.
 
     The workspace is opened where it is not.
     """
     app = changeable(await own_app(use, me, body.app_id))
     assert app.id is not None
     await _refuse_while_down(use, me)
-    found = await _answer(use, me, commands.run(use.temporal, me.id, app.id, body.task))
+    try:
+        found = await _answer(use, me, commands.run(use.temporal, me.id, app.id, body.task))
+    except Conflict as refused:
+        raise await _with_name(use, me, refused) from None
     return found.run
+
+
+async def _with_name(use: Services, me: Caller, refused: Conflict) -> Conflict:
+    """What runs already, by the name of its app: the workflow knows numbers alone."""
+    if refused.code != ErrorCode.RUN_BESIDE:
+        return refused
+    task, app_id = refused.values["task"], refused.values["app"]
+    query = select(App.name).where(App.id == app_id, App.user_id == me.id)
+    async with use.database.session() as session:
+        name = (await session.exec(query)).first() or f"app {app_id}"
+    return Conflict(
+        f"{task} of {name} is running",
+        code=ErrorCode.RUN_BESIDE,
+        values={"task": task, "app": name},
+        hint=refused.hint,
+    )
 
 
 @router.delete("/run", responses=errors(401, 403, 409, 503))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from ops.admin_api import AdminApi
 from ops.temporal import connect
 from tests.support.platform import Platform
-from tests.support.user import User
+from tests.support.user import User, ok
 from workflows import ids
 
 RUNTIME = "runtime-102"
@@ -93,3 +94,29 @@ async def test_everybodys_work_is_listed_with_its_place_at_temporal(
     assert [one["email"] for one in placed["apps"] if one["id"] == app.id] == [found["email"]]
     assert node(admin, RUNTIME)["placed"] == len(placed["apps"])
     assert isinstance(read(admin, "/api/admin/workspaces"), list)
+
+
+async def test_an_app_is_looked_at_by_its_number_its_slug_or_its_name(
+    admin: httpx.Client, user: User
+) -> None:
+    name = f"Shop {secrets.token_hex(6)}"
+
+    async def made() -> dict[str, Any]:
+        answer: dict[str, Any] = ok(await user.api.post("/api/apps", json={"name": name}), 201)
+        return answer
+
+    def asked(text: str) -> httpx.Response:
+        return admin.get("/api/admin/doctor", params={"symptom": "app-not-reachable", "app": text})
+
+    app = await made()
+    for text in (str(app["id"]), app["slug"], f" {name} "):
+        hops = {hop["key"]: hop for hop in asked(text).json()["hops"]}
+        told = (hops["app"]["code"], hops["app"]["values"])
+        assert told == ("app_never_live", {"app": app["slug"]})
+    unknown = asked("no such app").json()
+    assert (unknown["status"], unknown["field"], unknown["code"]) == (404, "app", "app_unknown")
+    other = await made()
+    several = asked(name).json()
+    assert (several["status"], several["field"]) == (422, "app")
+    assert several["values"]["numbers"] == f"{app['id']}, {other['id']}"
+    assert asked(other["slug"]).status_code == 200

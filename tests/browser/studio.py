@@ -25,6 +25,9 @@ class Studio:
         # Monaco has some of its own at the end of the document.
         self.alerts = page.get_by_role("main").get_by_role("alert")
         self.drawer = page.get_by_role("dialog", name="Deploy")
+        # What is said in a corner is outside of everything else.
+        self.corner = page.locator(".p-toast").get_by_role("alert")
+        self.files = page.get_by_role("region", name="Files")
 
     @classmethod
     async def opened(cls, page: Page, app_id: int) -> Studio:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import httpx
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from tests.browser.support import Window, signed_in
 from tests.support.user import PASSWORD, App, User, ok, run
@@ -172,3 +172,21 @@ async def test_theme_and_language_are_remembered(page: Page) -> None:
     await page.reload()
     await expect(page.get_by_role("heading", name="Account")).to_be_visible()
     await expect(page.locator("body")).to_have_css("background-color", light)
+
+
+async def test_a_sign_out_that_fails_says_so_and_can_be_asked_for_again(page: Page) -> None:
+    await page.goto("/account")
+    menu = page.get_by_role("button", name=re.compile("^Your account:"))
+
+    async def away(route: Route) -> None:
+        await route.abort()
+
+    await page.route("**/api/auth/logout", away)
+    await menu.click()
+    await page.get_by_role("menuitem", name="Sign out").click()
+    await expect(page.locator(".p-toast")).to_contain_text("The studio does not answer")
+    await expect(page.get_by_role("heading", name="Account", exact=True)).to_be_visible()
+    await page.unroute("**/api/auth/logout")
+    await menu.click()
+    await page.get_by_role("menuitem", name="Sign out").click()
+    await expect(page.get_by_role("heading", name="Welcome back")).to_be_visible()

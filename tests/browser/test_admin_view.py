@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from playwright.async_api import Browser, StorageState, expect
+import re
+from typing import cast
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.async_api import Browser, Route, StorageState, expect
 
 from ops.settings import Settings
 from tests.browser.support import Window
@@ -48,3 +53,51 @@ async def test_placements_deployments_and_workspaces(
         )
         ok(await app.api.post(f"/api/deployments/{under_way}/cancel"), 202)
         await expect(one).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "row"),
+    [
+        ("deployments", "id", {"app_name": "Shop", "kind": "deploy", "error": None}),
+        ("workspaces", "user_id", {"node": "workspace-87", "run": "IDLE"}),
+    ],
+)
+async def test_lists_go_on_where_a_page_of_them_ends(
+    browser: Browser,
+    settings: Settings,
+    administrator: StorageState,
+    path: str,
+    key: str,
+    row: dict[str, object],
+) -> None:
+    """As many as no test makes: the platform's answer is played."""
+    common = {"status": "STOPPED", "email": "ada@tests.example", "temporal_url": "/"}
+    times = dict.fromkeys(("created_at", "changed_at"), "2025-01-31T12:00:00.000Z")
+    rows = [{key: number} | common | times | row for number in range(70, 0, -1)]
+    away = True
+
+    async def answer(route: Route) -> None:
+        asked = parse_qs(urlsplit(route.request.url).query)
+        before = int(asked.get("before", ["71"])[0])
+        found = [one for one in rows if cast("int", one[key]) < before]
+        if away and "before" in asked:
+            await route.fulfill(status=503, json={})
+        else:
+            await route.fulfill(json=found[: int(asked["limit"][0])])
+
+    async with Window.opened(browser, settings, administrator) as page:
+        await page.route(re.compile(rf"/api/admin/{path}\?"), answer)
+        await page.goto(f"/admin/{path}")
+        entries, more = (
+            page.locator(".entries > li"),
+            page.get_by_role("button", name="Show earlier"),
+        )
+        await expect(entries).to_have_count(50)
+        await more.click()
+        await expect(page.get_by_role("alert")).to_be_visible()
+        await expect(entries).to_have_count(50)
+        away = False
+        await page.get_by_role("button", name="Try again").click()
+        await expect(entries).to_have_count(70)
+        await expect(more).to_have_count(0)
+        await expect(page.get_by_role("alert")).to_have_count(0)

@@ -162,6 +162,29 @@ async def test_the_stages_tell_host_time_and_attempt(page: Page, app: App) -> No
     await expect(stages.filter(has_text="attempt")).to_have_count(1)
 
 
+async def test_how_it_stands_is_read_aloud(page: Page, app: App) -> None:
+    live = (await app.live())["id"]
+    told = page.get_by_role("region", name=f"Deployment {live}").get_by_role("status")
+    await expect(told).to_contain_text(f"Deployment {live}: Succeeded")
+    await expect(told).to_contain_text("Live at")
+    await expect(told.get_by_role("link").first).to_be_visible()
+    # What explains a failure interrupts; it is not told twice.
+    history = page.get_by_role("listitem").filter(has_text=re.compile(r"^#\d+"))
+    await history.nth(1).get_by_role("button").click()
+    await expect(page.get_by_role("alert").filter(has_text="Failed at: Build")).to_be_visible()
+    failed = page.get_by_role("region", name=re.compile(r"^Deployment \d+")).get_by_role("status")
+    await expect(failed).to_have_text("")
+
+
+async def test_a_log_that_is_not_there_is_not_asked_for_for_ever(page: Page) -> None:
+    async def gone(route: Route) -> None:
+        await route.fulfill(status=404, json={})
+
+    await page.route(re.compile(r"/api/deployments/\d+/log\?"), gone)
+    await page.reload()
+    await expect(the_log(page)).to_contain_text("Nothing was logged.")
+
+
 async def test_what_is_new_since_the_release_before_and_what_was_taken_back(
     browser: Browser, user: User
 ) -> None:

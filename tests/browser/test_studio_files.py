@@ -105,3 +105,11 @@ async def test_files_are_dropped_from_a_laptop(page: Page, app: App) -> None:
     await folder.click()
     await expect(studio.tree.get_by_role("treeitem", name="dropped.txt")).to_be_visible()
     assert await OpenApp(app.user, app.id).text("drafts/dropped.txt") == "from a laptop"
+
+
+async def test_a_link_that_is_clicked_says_what_it_is(page: Page, app: App) -> None:
+    studio = await Studio.opened(page, app.id)
+    await OpenApp(app.user, app.id).shell("ln -s notes.txt short.txt")
+    await studio.tree.get_by_role("treeitem", name="short.txt").click()
+    await expect(studio.tab("short.txt")).to_have_attribute("aria-selected", "true")
+    await expect(studio.alerts).to_contain_text("short.txt is a link. Open what it leads to.")

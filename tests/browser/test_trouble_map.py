@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
@@ -11,7 +12,8 @@ from playwright.async_api import Browser, Locator, Page, StorageState, expect
 from ops.settings import Settings
 from ops.troubles import HOPS
 from tests.browser.support import Window
-from tests.support.user import User
+from tests.browser.test_forms import is_wrong
+from tests.support.user import User, ok
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
@@ -48,7 +50,7 @@ async def test_an_app_that_was_never_deployed_is_told_of_in_chinese(
     trouble_map: Page, user: User
 ) -> None:
     app = await user.app({"README.md": "x"}, name="Shop")
-    await trouble_map.get_by_label("应用编号").fill(str(app.id))
+    await trouble_map.get_by_label("应用编号或名称").fill(str(app.id))
     await trouble_map.get_by_role("button", name="重新检查").click()
     record = hop(trouble_map, "应用的记录")
     await expect(record.get_by_role("img", name="异常")).to_be_visible()
@@ -58,3 +60,18 @@ async def test_an_app_that_was_never_deployed_is_told_of_in_chinese(
     await expect(behind).to_have_text("未检查：“应用的记录”异常")
     await expect(hop(trouble_map, "应用最近一次部署").locator(".reason")).to_have_text("从未部署过")
     assert await untranslated(trouble_map) == []
+
+
+async def test_an_app_is_named_by_its_name_and_what_is_none_is_told_at_the_field(
+    trouble_map: Page, user: User
+) -> None:
+    name = f"Shop {secrets.token_hex(6)}"
+    ok(await user.api.post("/api/apps", json={"name": name}), 201)
+    field = trouble_map.get_by_label("应用编号或名称")
+    await field.fill(name)
+    await field.press("Enter")
+    await expect(hop(trouble_map, "应用的记录").locator(".reason")).to_contain_text("从未上线")
+    await field.fill("no such app")
+    await field.press("Enter")
+    await is_wrong(field, "没有编号或名称为 no such app 的应用。")
+    await expect(trouble_map.get_by_role("alert")).to_have_count(1)

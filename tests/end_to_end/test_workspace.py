@@ -97,6 +97,21 @@ async def test_a_run_beside_another_is_refused(user: User) -> None:
     refused = await app.post("run", task="install")
     assert refused.status_code == 409
     assert "stop it first" in refused.json()["hint"]
+    # Also of another app, which its owner knows by its name.
+    other = ok(await user.api.post("/api/apps", json={"name": "other"}), 201)
+    beside = await OpenApp(user, other["id"]).post("run", task="dev")
+    assert beside.json()["values"] == {"task": "dev", "app": "w"}
+
+
+async def test_an_app_with_nothing_to_run_says_so_also_later(user: User) -> None:
+    app = await OpenApp.opened(user)
+    refused = await app.post("run", task="dev")
+    assert refused.json()["code"] == "run_nothing"
+    kept = await run_of(user, "DEAD")
+    assert kept["report"]["code"] == "run_nothing"
+    assert "index.html" in kept["report"]["hint"]
+    log = await user.api.get("/api/workspace/run/log")
+    assert (log.status_code, log.json()["code"]) == (404, "run_log_gone")
 
 
 async def test_a_dev_server_that_dies_says_its_last_lines(user: User) -> None:

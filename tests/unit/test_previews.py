@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from activities.contracts.workspace import Run, RunState, RunTask, WorkspaceStatus
 from api.entry import previews
 from api.entry.guests import Leave, leave_in
-from api.entry.schemas_workspace import TaskState, WorkspaceState
+from api.entry.schemas_workspace import RunOut, TaskState, WorkspaceState
 from api.entry.share_links import shows
 from ops.db.tables import NodeRow, ShareLink, Workspace, now
+from ops.error_codes import ErrorCode
+from ops.errors import SourceError
 from ops.settings import Settings
 from ops.stack import nginx, workspace_files
 from tests.support.nginx_map import NginxMap
@@ -233,3 +235,15 @@ def test_how_a_run_ended_is_named(
 ) -> None:
     run = Run(run_id=1, app_id=7, task=task, state=state, exit_code=exit_code)
     assert TaskState.of(run) is named
+
+
+def test_what_never_started_is_told_with_its_reason() -> None:
+    never = SourceError("nothing here can be run", code=ErrorCode.RUN_NOTHING, hint="add it")
+    run = Run(run_id=1, app_id=7, task=RunTask.DEV, state=RunState.EXITED, report=never.report())
+    # As it is recorded, and as it was before there was a reason in it.
+    kept = run.model_dump(mode="json")
+    shown = RunOut.of(Run.model_validate(kept))
+    assert shown.report == never.report()
+    assert shown.state is TaskState.DEAD
+    del kept["report"]
+    assert RunOut.of(Run.model_validate(kept)).report is None

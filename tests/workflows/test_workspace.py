@@ -9,6 +9,7 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus
 
 from activities.contracts.workspace import Run, RunState, RunTask, WorkspaceRecord, WorkspaceStatus
+from ops.error_codes import ErrorCode
 from ops.errors import Conflict, NodeUnavailable, SourceError
 from tests.workflows.test_deploy import eventually
 from tests.workflows.workspace_world import USER, WorkspaceWorld
@@ -182,6 +183,30 @@ async def test_too_many_runs_are_told_at_once(workspace: WorkspaceWorld) -> None
         await run(workspace, RunTask.DEV)
     assert workspace.calls.count("start_run") == 1
     assert latest(workspace).state is RunState.EXITED
+
+
+async def test_a_run_that_never_started_keeps_its_reason_until_the_next(
+    workspace: WorkspaceWorld,
+) -> None:
+    workspace.fails["start_run"] = SourceError(
+        "nothing here can be run", code=ErrorCode.RUN_NOTHING, hint="add index.html"
+    )
+    with pytest.raises(SourceError):
+        await run(workspace, RunTask.DEV)
+    report = latest(workspace).report
+    assert report is not None
+    assert (report.code, report.what, report.hint) == (
+        "run_nothing",
+        "nothing here can be run",
+        "add index.html",
+    )
+    assert "follow_run" not in workspace.calls
+    workspace.fails.clear()
+    await run(workspace, RunTask.DEV)
+    await until_run(workspace, RunState.RUNNING, 2)
+    workspace.end(2, 3)
+    await until_run(workspace, RunState.EXITED, 2)
+    assert (latest(workspace).report, latest(workspace).exit_code) == (None, 3)
 
 
 async def test_what_idles_is_stopped_the_run_first(workspace: WorkspaceWorld) -> None:

@@ -15,8 +15,12 @@ export function useProblems() {
   function detail(reason: unknown): string {
     const { problem } = asApiError(reason);
     if (problem.errors) return problem.errors.map(named).join(" · ");
-    const api = [problem.detail, problem.hint].filter(Boolean).join(". ");
-    return fieldText({ what: api, code: problem.code, values: problem.values });
+    return reportText({ what: problem.detail, hint: problem.hint, code: problem.code, values: problem.values });
+  }
+
+  /** What happened and what can be done about it. */
+  function reportText({ what, hint, code, values }: FieldProblem & { hint?: string | null }): string {
+    return fieldText({ what: [what, hint].filter(Boolean).join(". "), code, values });
   }
 
   /** "This is needed" does not tell what is; the texts of the studio's own codes do. */
@@ -31,5 +35,5 @@ export function useProblems() {
     return known ? t(known, error.values ?? {}) : error.what;
   }
 
-  return { title, detail, fieldText };
+  return { title, detail, fieldText, reportText };
 }

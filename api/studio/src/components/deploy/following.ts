@@ -73,6 +73,7 @@ export function useDeployment(id: Ref<number | null>) {
           if (hasEnded(found.status)) close();
         },
         onState: (state) => (connected.value = state),
+        onEnd: () => (connected.value = true),
       });
       stops.push(close);
     }

@@ -5,7 +5,7 @@ export interface Line {
   text: string;
 }
 
-/** How many lines a page keeps. All are in the download. */
+/** How many lines a page keeps. */
 export const KEPT = 20_000;
 
 /**

@@ -4,7 +4,7 @@ export default {
   tab: { hosts: "Hosts", deployments: "Deployments", workspaces: "Workspaces", trouble: "Trouble map" },
   trouble: {
     symptom: "What is wrong",
-    app: "App number",
+    app: "App number or name",
     appHint: "Optional: looks at this app's own hops too",
     look: "Look again",
     well: "All that was looked at is well.",
@@ -44,6 +44,7 @@ export default {
   running: "Under way",
   which: "Which deployments",
   none: "There are none.",
+  more: "Show earlier ones",
   run: "run:",
   temporalOf: "{what} in the Temporal UI",
 };

@@ -26,6 +26,7 @@ export default {
     follow: "Follow the newest lines",
     download: "Download",
     dropped: "{count} earlier lines are no longer shown here; all are in the download.",
+    droppedHere: "{count} earlier lines are no longer shown here.",
   },
   status: {
     LIVE: "Live", SUCCEEDED: "Succeeded", UP: "Up", RUNNING: "Running", DEPLOYING: "Deploying", DELETING: "Deleting",

@@ -4,6 +4,7 @@ export default {
   queue: "Deploy after this one",
   ref: "Branch",
   one: "Deployment {id}",
+  now: "Deployment {id}: {status}",
   stages: "Stages",
   ahead: "Still to come",
   attempt: "attempt {n}",

@@ -53,6 +53,7 @@ const messages: Record<ErrorCode, string> = {
 
   app_missing: "There is no such app of yours.",
   app_unknown: "There is no app {id}.",
+  app_ambiguous: "Several apps are called {name}. Type the number of one: {numbers}.",
   user_unknown: "There is no user {id}.",
   deployment_missing: "There is no such deployment of yours.",
   link_missing: "This link is withdrawn already, or has expired.",
@@ -131,7 +132,7 @@ const messages: Record<ErrorCode, string> = {
   run_nothing: "Nothing here can be run. Add package.json with a dev or start script, requirements.txt with main.py, or index.html.",
   run_no_script: "package.json has no {script} script. Add it to its scripts.",
   run_no_step: "This app has no such step. Run its dev server.",
-  run_beside: "{task} of app {app} is running. Stop it first.",
+  run_beside: "{task} of {app} is running. Stop it first.",
   nothing_ran: "Nothing has run yet. Start something first.",
   run_log_gone: "There is no log of run {run}. Of each task the last five are kept.",
   code_needs_name: "VS Code needs a name of its own, which this installation has not. An administrator can set STUDIO_ROUTING=names and a wildcard name in the DNS.",

@@ -176,6 +176,8 @@ export default {
     stopping: "Stopping your app",
     nothing: "Nothing runs here",
     nothingHint: "Start your app to see it live while you write.",
+    empty: "Nothing to run yet",
+    refused: "It did not start",
     ended: "Your app has ended",
     endedHint: "These are its last lines.",
     output: "Show the output",

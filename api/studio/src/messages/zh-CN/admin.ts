@@ -6,7 +6,7 @@ const messages: typeof en = {
   tab: { hosts: "主机", deployments: "部署", workspaces: "工作区", trouble: "故障排查" },
   trouble: {
     symptom: "症状",
-    app: "应用编号",
+    app: "应用编号或名称",
     appHint: "可选：同时检查该应用自身的环节",
     look: "重新检查",
     well: "已检查的环节全部正常。",
@@ -46,6 +46,7 @@ const messages: typeof en = {
   running: "进行中",
   which: "筛选部署",
   none: "暂无内容。",
+  more: "显示更早的内容",
   run: "运行：",
   temporalOf: "在 Temporal 中查看 {what}",
 };

@@ -28,6 +28,7 @@ const messages: typeof en = {
     follow: "跟随最新内容",
     download: "下载",
     dropped: "较早的 {count} 行不再显示，完整内容请下载。",
+    droppedHere: "较早的 {count} 行不再显示。",
   },
   status: {
     LIVE: "已上线", SUCCEEDED: "成功", UP: "正常", RUNNING: "进行中", DEPLOYING: "部署中", DELETING: "删除中",

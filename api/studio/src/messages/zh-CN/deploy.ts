@@ -6,6 +6,7 @@ const messages: typeof en = {
   queue: "完成后再次部署",
   ref: "分支",
   one: "部署 {id}",
+  now: "部署 {id}：{status}",
   stages: "阶段",
   ahead: "等待中",
   attempt: "第 {n} 次尝试",

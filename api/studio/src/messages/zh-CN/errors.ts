@@ -51,7 +51,8 @@ const messages: Record<ErrorCode, string> = {
   disk_full: "工作区磁盘已满，请删除一些内容，例如 node_modules。",
 
   app_missing: "你没有这个应用。",
-  app_unknown: "没有编号为 {id} 的应用。",
+  app_unknown: "没有编号或名称为 {id} 的应用。",
+  app_ambiguous: "有多个应用名为 {name}，请输入其中一个的编号：{numbers}。",
   user_unknown: "没有编号为 {id} 的用户。",
   deployment_missing: "你没有这次部署。",
   link_missing: "此链接已撤回或已过期。",
@@ -130,7 +131,7 @@ const messages: Record<ErrorCode, string> = {
   run_nothing: "这里没有可以运行的内容。请添加带有 dev 或 start 脚本的 package.json、requirements.txt 和 main.py，或 index.html。",
   run_no_script: "package.json 中没有 {script} 脚本，请在 scripts 中添加。",
   run_no_step: "此应用不需要这一步，请直接运行开发服务器。",
-  run_beside: "应用 {app} 的 {task} 正在运行，请先停止。",
+  run_beside: "“{app}”的 {task} 正在运行，请先停止。",
   nothing_ran: "还没有运行过任何内容，请先启动。",
   run_log_gone: "没有第 {run} 次运行的日志：每种任务只保留最近五份。",
   code_needs_name: "VS Code 需要单独的域名，而此平台没有。管理员可以设置 STUDIO_ROUTING=names，并在 DNS 中添加通配符域名。",

@@ -178,6 +178,8 @@ const messages: typeof en = {
     stopping: "正在停止应用",
     nothing: "这里没有运行任何应用",
     nothingHint: "启动应用，边写边看效果。",
+    empty: "还没有可以运行的内容",
+    refused: "未能启动",
     ended: "应用已结束",
     endedHint: "这是它最后的输出。",
     output: "查看输出",

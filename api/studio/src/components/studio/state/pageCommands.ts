@@ -85,6 +85,8 @@ export function usePageCommands(page: Page) {
     if (page.filesPanel.value) what(page.filesPanel.value);
   }
 
+  const newFile = (): Promise<void> => inFiles((panel) => panel.create("file"));
+
   const commands = (): Command[] => [
     { id: "palette", keys: "Ctrl+Shift+KeyP", label: t("studio.palette.title"), run: () => page.palettes.value?.show("commands") },
     { id: "help", keys: "F1", label: t("studio.palette.title"), run: () => page.palettes.value?.show("commands") },
@@ -93,7 +95,7 @@ export function usePageCommands(page: Page) {
     { id: "saveAll", keys: "Ctrl+Shift+KeyS", run: () => documents.value?.saveAll() },
     { id: documents.value?.autoSave.value ? "autoSaveOff" : "autoSaveOn", run: () => documents.value && (documents.value.autoSave.value = !documents.value.autoSave.value) },
     { id: "closeTab", keys: "Alt+KeyW", run: () => tabs.active.value && page.close(tabs.active.value) },
-    { id: "newFile", run: () => inFiles((panel) => panel.create("file")) },
+    { id: "newFile", run: newFile },
     { id: "newFolder", run: () => inFiles((panel) => panel.create("folder")) },
     { id: "upload", run: () => inFiles((panel) => panel.upload()) },
     { id: "zip", run: () => inFiles((panel) => panel.download()) },
@@ -118,5 +120,5 @@ export function usePageCommands(page: Page) {
     { id: "app", run: () => page.router.push(`/app/${studio.appId}`) },
   ];
 
-  return { commands, showSide, showBottom };
+  return { commands, showSide, showBottom, newFile };
 }
