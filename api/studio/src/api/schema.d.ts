@@ -508,6 +508,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/auth/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change Password
+         * @description A new password. It ends every other session; API tokens and SSH keys go on working.
+         */
+        post: operations["change_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/auth/register": {
         parameters: {
             query?: never;
@@ -1839,6 +1859,27 @@ export interface components {
             on_busy?: components["schemas"]["OnBusy"];
         };
         /**
+         * ChangePassword
+         * @example {
+         *       "current": "correct horse battery staple",
+         *       "new": "a longer staple for the horse"
+         *     }
+         */
+        ChangePassword: {
+            /**
+             * Current
+             * Format: password
+             * @example correct horse battery staple
+             */
+            current: string;
+            /**
+             * New
+             * Format: password
+             * @example a longer staple for the horse
+             */
+            new: string;
+        };
+        /**
          * Changes
          * @description What leads from one commit to another, the newest first; at most 100 of each kind.
          *
@@ -2603,7 +2644,7 @@ export interface components {
          * ErrorCode
          * @enum {string}
          */
-        ErrorCode: "not_signed_in" | "session_ended" | "wrong_credentials" | "wrong_password" | "too_many_sign_ins" | "too_many_requests" | "foreign_page" | "administrators_only" | "last_administrator" | "account_deleting" | "email_invalid" | "email_taken" | "name_empty" | "name_too_long" | "name_unshowable" | "ref_invalid" | "env_key_invalid" | "env_key_reserved" | "env_key_twice" | "env_value_too_long" | "env_value_missing" | "env_value_unreadable" | "env_total" | "ssh_key_private" | "ssh_key_invalid" | "ssh_key_broken" | "ssh_key_yours" | "ssh_key_taken" | "ssh_key_refused" | "import_not_https" | "import_credentials" | "import_address" | "import_inside" | "confirm_name" | "no_free_address" | "body_too_large" | "apps_limit" | "live_limit" | "links_limit" | "keys_limit" | "terminals_limit" | "tabs_limit" | "uploads_limit" | "runs_busy" | "disk_full" | "app_missing" | "app_unknown" | "app_ambiguous" | "user_unknown" | "deployment_missing" | "link_missing" | "token_missing" | "key_missing" | "template_missing" | "receipt_unknown" | "host_unknown" | "app_deleting" | "app_busy" | "app_live" | "app_not_live" | "deployment_ended" | "not_retried" | "too_late" | "no_release" | "no_earlier_release" | "image_pruned" | "never_released" | "collided" | "records_away" | "control_away" | "agent_away" | "workspace_away" | "workspace_closed" | "workspace_opening" | "workspace_image_away" | "app_not_opened" | "engine_away" | "git_away" | "log_away" | "figures_away" | "fault" | "fault_told" | "file_missing" | "file_exists" | "file_too_large" | "file_is_folder" | "file_is_link" | "file_not_regular" | "file_too_deep" | "folder_itself" | "content_unreadable" | "file_changed" | "file_deleted" | "path_invalid" | "message_empty" | "message_unreadable" | "message_too_long" | "paths_limit" | "nothing_to_commit" | "commit_id_invalid" | "commit_unknown" | "commit_same" | "pushed_meanwhile" | "uncommitted" | "diverged" | "push_refused" | "changes_in_the_way" | "no_branch" | "git_no_repository" | "git_too_slow" | "git_failed" | "archive_unreadable" | "archive_entries" | "archive_too_large" | "archive_no_file" | "archive_method" | "archive_encrypted" | "archive_broken" | "regex_invalid" | "search_one_line" | "terminal_ended" | "run_nothing" | "run_no_script" | "run_no_step" | "run_beside" | "nothing_ran" | "run_log_gone" | "code_needs_name" | "code_memory" | "code_not_there" | "code_not_started" | "repository_empty" | "repository_missing" | "repository_damaged" | "repository_damaged_at" | "repository_too_large" | "repository_file_too_large" | "too_many_files" | "too_many_refs" | "folders_too_deep" | "name_impossible" | "submodule" | "link_to_nowhere" | "link_not_followed" | "text_too_large" | "text_not_utf8" | "ref_missing" | "ref_no_commit" | "commit_missing" | "commit_empty" | "no_kind_of_app" | "dockerfile_no_from" | "command_beside_dockerfile" | "command_of_site" | "manifest_unreadable" | "manifest_unknown_key" | "manifest_port" | "manifest_health_path" | "manifest_build_arg" | "manifest_reserved_arg" | "manifest_one_line" | "manifest_invalid" | "package_unreadable" | "package_no_object" | "package_no_script" | "pyproject_unreadable" | "pyproject_dependencies" | "python_no_start" | "env_changed" | "build_step" | "build_lockfile" | "build_package" | "build_network" | "build_memory" | "build_processes" | "build_from_refused" | "build_from_away" | "build_dockerfile" | "build_names_nothing" | "build_failed" | "build_too_long" | "build_disk" | "image_too_large" | "image_gone" | "start_failed" | "app_exited" | "app_memory" | "app_removed" | "app_listens_elsewhere" | "app_listens_nowhere" | "app_listens_inside" | "app_answers_wrongly" | "app_answers_slowly" | "app_unhealthy" | "app_answered_wrongly" | "app_answered_slowly" | "app_stopped_listening" | "app_stopped_answering" | "app_not_reached" | "app_not_switched" | "app_reached_wrongly" | "app_away" | "no_host_up" | "no_host_roomy" | "host_full" | "workspaces_full" | "host_takes_nothing" | "host_silent" | "host_late" | "no_runner" | "runners_lost" | "runner_lost" | "owed" | "ended_by_force" | "displaced" | "import_no_host" | "import_no_ipv4" | "import_unreachable" | "import_not_public" | "import_missing" | "import_refused" | "import_unreadable" | "import_too_slow" | "import_too_large" | "import_empty" | "import_not_taken" | "import_ended" | "import_cancelled" | "import_not_failed" | "upload_cut_short" | "no_database" | "database_away" | "database_refused" | "database_full" | "data_busy" | "data_too_slow" | "collection_missing" | "collection_name" | "collection_reserved" | "document_missing" | "document_exists" | "document_too_large" | "document_id_fixed" | "document_id_invalid" | "document_not_shown" | "document_not_stored" | "document_too_deep" | "document_code" | "field_name" | "field_name_empty" | "field_name_dot" | "operator_refused" | "sort_limit" | "sort_direction" | "no_json_object" | "no_extended_json";
+        ErrorCode: "not_signed_in" | "session_ended" | "wrong_credentials" | "wrong_password" | "too_many_sign_ins" | "too_many_requests" | "foreign_page" | "administrators_only" | "last_administrator" | "account_deleting" | "email_invalid" | "email_taken" | "name_empty" | "name_too_long" | "name_unshowable" | "ref_invalid" | "env_key_invalid" | "env_key_reserved" | "env_key_twice" | "env_value_too_long" | "env_value_missing" | "env_value_unreadable" | "env_total" | "ssh_key_private" | "ssh_key_invalid" | "ssh_key_broken" | "ssh_key_yours" | "ssh_key_taken" | "ssh_key_refused" | "import_not_https" | "import_credentials" | "import_address" | "import_inside" | "confirm_name" | "no_free_address" | "body_too_large" | "body_too_slow" | "apps_limit" | "live_limit" | "links_limit" | "keys_limit" | "terminals_limit" | "tabs_limit" | "uploads_limit" | "runs_busy" | "disk_full" | "app_missing" | "app_unknown" | "app_ambiguous" | "user_unknown" | "deployment_missing" | "link_missing" | "token_missing" | "key_missing" | "template_missing" | "receipt_unknown" | "host_unknown" | "app_deleting" | "app_busy" | "app_live" | "app_not_live" | "deployment_ended" | "not_retried" | "too_late" | "no_release" | "no_earlier_release" | "image_pruned" | "never_released" | "collided" | "records_away" | "control_away" | "agent_away" | "workspace_away" | "workspace_closed" | "workspace_opening" | "workspace_image_away" | "app_not_opened" | "engine_away" | "git_away" | "log_away" | "figures_away" | "fault" | "fault_told" | "file_missing" | "file_exists" | "file_too_large" | "file_is_folder" | "file_is_link" | "file_not_regular" | "file_too_deep" | "folder_itself" | "content_unreadable" | "file_changed" | "file_deleted" | "path_invalid" | "message_empty" | "message_unreadable" | "message_too_long" | "paths_limit" | "nothing_to_commit" | "commit_id_invalid" | "commit_unknown" | "commit_same" | "pushed_meanwhile" | "uncommitted" | "diverged" | "push_refused" | "changes_in_the_way" | "no_branch" | "git_no_repository" | "git_too_slow" | "git_failed" | "archive_unreadable" | "archive_entries" | "archive_too_large" | "archive_no_file" | "archive_method" | "archive_encrypted" | "archive_broken" | "regex_invalid" | "search_one_line" | "terminal_ended" | "run_nothing" | "run_no_script" | "run_no_step" | "run_beside" | "nothing_ran" | "run_log_gone" | "code_needs_name" | "code_memory" | "code_not_there" | "code_not_started" | "repository_empty" | "repository_missing" | "repository_damaged" | "repository_damaged_at" | "repository_too_large" | "repository_file_too_large" | "too_many_files" | "too_many_refs" | "folders_too_deep" | "name_impossible" | "submodule" | "link_to_nowhere" | "link_not_followed" | "text_too_large" | "text_not_utf8" | "ref_missing" | "ref_no_commit" | "commit_missing" | "commit_empty" | "no_kind_of_app" | "dockerfile_no_from" | "command_beside_dockerfile" | "command_of_site" | "manifest_unreadable" | "manifest_unknown_key" | "manifest_port" | "manifest_health_path" | "manifest_build_arg" | "manifest_reserved_arg" | "manifest_one_line" | "manifest_invalid" | "package_unreadable" | "package_no_object" | "package_no_script" | "pyproject_unreadable" | "pyproject_dependencies" | "python_no_start" | "env_changed" | "build_step" | "build_lockfile" | "build_package" | "build_network" | "build_memory" | "build_processes" | "build_from_refused" | "build_from_away" | "build_dockerfile" | "build_names_nothing" | "build_failed" | "build_too_long" | "build_disk" | "image_too_large" | "image_gone" | "no_room_for_image" | "start_failed" | "app_exited" | "app_memory" | "app_removed" | "app_listens_elsewhere" | "app_listens_nowhere" | "app_listens_inside" | "app_answers_wrongly" | "app_answers_slowly" | "app_unhealthy" | "app_answered_wrongly" | "app_answered_slowly" | "app_stopped_listening" | "app_stopped_answering" | "app_not_reached" | "app_not_switched" | "app_reached_wrongly" | "app_away" | "no_host_up" | "no_host_roomy" | "host_full" | "workspaces_full" | "host_takes_nothing" | "host_silent" | "host_late" | "no_runner" | "runners_lost" | "runner_lost" | "owed" | "ended_by_force" | "displaced" | "import_no_host" | "import_no_ipv4" | "import_unreachable" | "import_not_public" | "import_missing" | "import_refused" | "import_unreadable" | "import_too_slow" | "import_too_large" | "import_empty" | "import_not_taken" | "import_ended" | "import_cancelled" | "import_not_failed" | "upload_cut_short" | "no_database" | "database_away" | "database_refused" | "database_full" | "data_busy" | "data_too_slow" | "collection_missing" | "collection_name" | "collection_reserved" | "document_missing" | "document_exists" | "document_too_large" | "document_id_fixed" | "document_id_invalid" | "document_not_shown" | "document_not_stored" | "document_too_deep" | "document_code" | "field_name" | "field_name_empty" | "field_name_dot" | "operator_refused" | "sort_limit" | "sort_direction" | "no_json_object" | "no_extended_json";
         /**
          * ErrorReport
          * @description What a person gets told: which stage, on which host, what happened, what to do.
@@ -4251,6 +4292,7 @@ export type AppPatch = components['schemas']['AppPatch'];
 export type AppPoint = components['schemas']['AppPoint'];
 export type AppStatus = components['schemas']['AppStatus'];
 export type Asked = components['schemas']['Asked'];
+export type ChangePassword = components['schemas']['ChangePassword'];
 export type Changes = components['schemas']['Changes'];
 export type CodeOut = components['schemas']['CodeOut'];
 export type CollectionOut = components['schemas']['CollectionOut'];
@@ -7023,6 +7065,91 @@ export interface operations {
             };
             /** @description What was sent makes no sense */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the platform; it is logged */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part of the platform is away just now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangePassword"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, and not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible in the present state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was sent makes no sense */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A limit is reached */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
