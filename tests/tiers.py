@@ -121,6 +121,7 @@ LONG: dict[str, set[str]] = {
     "browser/test_studio_git.py": {
         "test_a_change_is_looked_at_and_one_is_discarded",
         "test_an_earlier_commit_comes_back_as_a_new_one",
+        "test_what_is_deployed_is_the_branch_that_is_worked_on",
     },
     "browser/test_studio_keys.py": {
         "test_a_file_is_written_committed_and_pushed_without_a_click",

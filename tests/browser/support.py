@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from playwright.async_api import Browser, Page, StorageState, expect
+from playwright.async_api import Browser, Page, Route, StorageState, expect
 
 from api.entry.deps import cookie_name
 from ops.settings import Settings
@@ -114,6 +114,16 @@ class Window:
         finally:
             await context.close()
         assert broken == [], broken
+
+
+def refusing(status: int) -> Callable[[Route], Awaitable[None]]:
+    """For ``page.route``: what the platform says then, in no more words than its status."""
+
+    async def refuse(route: Route) -> None:
+        problem = {"type": "about:blank", "title": "", "status": status, "detail": ""}
+        await route.fulfill(status=status, json=problem)
+
+    return refuse
 
 
 async def violations(page: Page, axe: Path, within: str = "html") -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 from playwright.async_api import Browser, Locator, Page, Route, expect
 
-from tests.browser.support import Window, signed_in
+from tests.browser.support import Window, refusing, signed_in
 from tests.support.user import PASSWORD, App, User, ok, run
 
 CLIPBOARD = ["clipboard-read", "clipboard-write"]
@@ -145,6 +145,25 @@ async def test_a_new_password_signs_everybody_else_out(page: Page, user: User) -
     assert (await answer_to(user, elsewhere)).status_code == 401
     back = {"current": new, "new": PASSWORD}
     ok(await user.api.post("/api/auth/password", json=back), 204)
+
+
+async def test_no_token_yet_and_a_list_that_does_not_come(page: Page) -> None:
+    await page.goto("/account")
+    tokens = card(page, "API tokens")
+    await expect(tokens).to_contain_text("No token yet.")
+
+    # Made, and the list of those that there are did not come.
+    async def away(route: Route) -> None:
+        await (refusing(503)(route) if route.request.method == "GET" else route.continue_())
+
+    await page.route("**/api/auth/tokens", away)
+    await tokens.get_by_label("Name").fill("nightly")
+    await tokens.get_by_role("button", name="Make token").click()
+    await expect(tokens.get_by_role("alert")).to_contain_text("A part of the platform is away")
+    await page.unroute("**/api/auth/tokens")
+    await tokens.get_by_role("button", name="Try again").click()
+    await expect(tokens.get_by_role("listitem")).to_contain_text("nightly")
+    await expect(tokens.get_by_text("No token yet.")).to_have_count(0)
 
 
 async def test_theme_and_language_are_remembered(page: Page) -> None:

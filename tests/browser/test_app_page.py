@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.support.apps import hello
 from tests.support.user import App, User, ok
@@ -96,3 +97,40 @@ async def test_documents_are_added_edited_and_deleted(page: Page, user: User) ->
     await expect(shown).to_have_count(1)
     await expect(page.get_by_role("navigation", name="Collections")).to_contain_text("dishes1")
     assert await documents(app) == [cake]
+
+
+async def test_a_document_is_edited_once_it_has_come_and_saved_once(page: Page, user: User) -> None:
+    """Of a database as it would be after a deployment, which takes longer."""
+    app = App(user, ok(await user.api.post("/api/apps", json={"name": "Shop"}), 201))
+    come, saved = asyncio.Event(), asyncio.Event()
+    writes = 0
+
+    async def collections(route: Route) -> None:
+        held = [{"name": "dishes", "documents": 1}]
+        await route.fulfill(json={"collections": held, "total": 1, "full": False})
+
+    async def dishes(route: Route) -> None:
+        nonlocal writes
+        if route.request.method == "PUT":
+            writes += 1
+            await saved.wait()
+            await route.fulfill(status=204)
+            return
+        if "canonical=true" in route.request.url:
+            await come.wait()
+        await route.fulfill(json={"documents": [{"_id": 1, "name": "soup"}], "more": False})
+
+    await page.route(re.compile(r"/data/collections"), collections)
+    await page.route(re.compile(r"/data/documents"), dishes)
+    await page.goto(f"/app/{app.id}/data")
+    await page.get_by_role("button", name="Edit document").click()
+    text = page.get_by_role("dialog").get_by_label("Document")
+    await expect(text).to_be_focused()
+    await expect(text).not_to_be_editable()
+    come.set()
+    await expect(text).to_have_value(re.compile("soup"))
+    await text.press("Control+Enter")
+    await text.press("Control+Enter")
+    saved.set()
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    assert writes == 1

@@ -7,15 +7,16 @@ import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, Route, expect
 
-from tests.browser.support import Window, signed_in
+from tests.browser.support import Window, refusing, signed_in
 from tests.support.apps import failing_build, hello
 from tests.support.platform import Platform
-from tests.support.user import App, User
+from tests.support.user import PASSWORD, App, User, ok
 
 LINES = 300
 RED = "rgb(248, 113, 113)"
@@ -136,6 +137,59 @@ async def test_earlier_deployments_tell_what_they_were(page: Page, app: App) -> 
     built = stages.filter(has_text="Build")
     await expect(built.get_by_role("img", name="Failed")).to_be_visible()
     await expect(stages.get_by_role("img", name="Failed")).to_have_count(1)
+
+
+async def test_earlier_ones_stay_while_the_newest_are_looked_at_again(page: Page, app: App) -> None:
+    """More of them than anybody waits for."""
+    told = await app.live()
+    newest, refuses = told["id"] + 1000, True
+
+    async def some(route: Route) -> None:
+        nonlocal newest, refuses
+        if route.request.method == "POST":
+            newest += 1
+            await route.fulfill(status=202, json={"id": newest})
+            return
+        before = parse_qs(urlsplit(route.request.url).query).get("before")
+        if before and refuses:
+            refuses = False
+            await refusing(503)(route)
+            return
+        last = int(before[0]) - 1 if before else newest
+        await route.fulfill(json=[told | {"id": last - n} for n in range(10)])
+
+    async def one(route: Route) -> None:
+        await route.fulfill(json=told)
+
+    await page.route(re.compile(rf"/api/apps/{app.id}/deployments"), some)
+    await page.route(re.compile(r"/api/deployments/\d+$"), one)
+    await page.reload()
+    history = page.get_by_role("listitem").filter(has_text=re.compile(r"^#\d+"))
+    await expect(history).to_have_count(10)
+    await page.get_by_role("button", name="Show earlier ones").click()
+    await expect(page.get_by_role("alert")).to_contain_text("A part of the platform is away")
+    await page.get_by_role("button", name="Try again").click()
+    await expect(history).to_have_count(20)
+    await page.get_by_role("button", name="Deploy", exact=True).click()
+    await expect(history).to_have_count(21)
+    await expect(history.first).to_contain_text(f"#{newest}")
+    await expect(history.last).to_contain_text(f"#{newest - 20}")
+
+
+async def test_one_that_was_chosen_after_the_session_ended_comes_with_the_next(
+    page: Page, app: App
+) -> None:
+    email = ok(await app.api.get("/api/me"))["email"]
+    asked = re.compile(r"/api/deployments/\d+$")
+    await page.route(asked, refusing(401))
+    history = page.get_by_role("listitem").filter(has_text=re.compile(r"^#\d+"))
+    await history.nth(1).get_by_role("button").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog).to_contain_text(email)
+    await page.unroute(asked)
+    await dialog.get_by_label("Password", exact=True).fill(PASSWORD)
+    await dialog.get_by_role("button", name="Sign in", exact=True).click()
+    await expect(page.get_by_role("alert").filter(has_text="Failed at: Build")).to_be_visible()
 
 
 async def test_the_stages_tell_host_time_and_attempt(page: Page, app: App) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from ops.settings import Settings, read_secret
-from tests.browser.support import LOOKS, Theme, Window, look, signed_in
+from tests.browser.support import LOOKS, Theme, Window, look, refusing, signed_in
 from tests.support.apps import failing_build
 from tests.support.user import PASSWORD, App, User, ok
 
@@ -122,14 +122,41 @@ async def test_a_session_that_ended_loses_nothing(page: Page, user: User) -> Non
     dialog = page.get_by_role("dialog")
     await expect(dialog).to_contain_text("Your session has ended")
     await dialog.get_by_label("Password", exact=True).fill("wrong wrong wrong")
-    await dialog.get_by_role("button", name="Sign in").click()
+    await dialog.get_by_role("button", name="Sign in", exact=True).click()
     await expect(dialog.get_by_text("wrong")).to_be_visible()
     await dialog.get_by_label("Password", exact=True).fill((await credentials(user))["password"])
-    await dialog.get_by_role("button", name="Sign in").click()
+    await dialog.get_by_role("button", name="Sign in", exact=True).click()
     await expect(page.get_by_role("dialog")).to_have_count(0)
     await expect(page.get_by_label("Name")).to_have_value("Typed before")
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_role("heading", name="Typed before")).to_be_visible()
+
+
+async def test_somebody_else_signs_in_where_a_session_ended(page: Page) -> None:
+    for what in ("ssh-keys", "auth/logout"):
+        await page.route(f"**/api/{what}", refusing(401))
+    await page.goto("/account")
+    await page.get_by_role("dialog").get_by_role("button", name="Sign in as somebody else").click()
+    await expect(page.get_by_role("heading", name="Welcome back")).to_be_visible()
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    await expect(page.get_by_label("Email")).to_have_value("")
+
+
+async def test_who_may_have_no_more_apps_is_told_why(page: Page, user: User) -> None:
+    ok(await user.api.post("/api/apps", json={"name": "Shop"}), 201)
+    me = ok(await user.api.get("/api/me"))
+    me["limits"]["apps"] = 1
+
+    async def limited(route: Route) -> None:
+        await route.fulfill(json=me)
+
+    await page.route("**/api/me", limited)
+    await page.goto("/apps")
+    new = page.get_by_role("button", name="New app")
+    await expect(new).to_be_disabled()
+    await expect(new).to_have_accessible_description(
+        "You have 1 apps, which is the limit. Delete one that you no longer need."
+    )
 
 
 async def credentials(user: User) -> dict[str, str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from playwright.async_api import Page, expect
+import re
+
+from playwright.async_api import Page, Route, expect
 
 from tests.browser.studio import Studio
+from tests.browser.support import refusing
 from tests.support.user import User, ok
 from tests.support.workspace import OpenApp
 
@@ -76,3 +79,47 @@ async def test_an_earlier_commit_comes_back_as_a_new_one(page: Page, user: User)
     await app.git("pull", "-q", "origin", "main")
     assert (await app.git("rev-list", "--count", "HEAD")).strip() == "3"
     assert await app.git("diff", first, "HEAD") == ""
+
+
+async def test_what_is_deployed_is_the_branch_that_is_worked_on(page: Page, user: User) -> None:
+    app = await user.app({"README.md": "# Mine\n"})
+    studio = await Studio.opened(page, app.id)
+    files = OpenApp(user, app.id)
+    await files.shell("git switch -q -c feature")
+    ok(await files.put("new.txt", "x"))
+    asked: list[str] = []
+
+    # What comes of it is shown elsewhere.
+    async def deploys(route: Route) -> None:
+        if route.request.method == "POST":
+            asked.append((route.request.post_data_json or {})["ref"])
+            await refusing(409)(route)
+        else:
+            await route.continue_()
+
+    await page.route(re.compile(rf"/api/apps/{app.id}/deployments"), deploys)
+    await studio.command("Deploy")
+    branch = studio.drawer.get_by_label("Branch")
+    deploy = studio.drawer.get_by_role("button", name="Deploy", exact=True)
+    refusal = studio.drawer.get_by_role("alert")
+    await expect(branch).to_have_value("feature")
+    await deploy.click()
+    await page.get_by_role("button", name="Commit and deploy").click()
+    await expect(refusal).to_contain_text("Not possible just now")
+    assert asked == ["feature"]
+    assert await app.git("ls-remote", "--heads", "origin", "feature")
+
+    # Another one that was typed is none of the workspace's business: nothing is committed for it.
+    ok(await files.put("newer.txt", "x"))
+    await branch.fill("main")
+    await deploy.click()
+    await expect(refusal).to_contain_text("Not possible just now")
+    await expect(deploy).to_be_enabled()
+    assert asked == ["feature", "main"]
+
+    # Where the workspace cannot be looked at, nothing is deployed past it.
+    await page.route("**/api/workspace/git/status*", refusing(503))
+    await branch.fill("")
+    await deploy.click()
+    await expect(refusal).to_contain_text("A part of the platform is away")
+    assert asked == ["feature", "main"]

@@ -9,7 +9,6 @@ import { i18n, setLocale } from "./i18n";
 import { isAhead } from "./pages/apps/ahead";
 import { router } from "./router";
 import { usePreferences } from "./stores/preferences";
-import { useSession } from "./stores/session";
 import { preset } from "./theme";
 import "./styles/app.css";
 
@@ -29,7 +28,8 @@ async function begin(): Promise<void> {
   app.use(ConfirmationService);
   app.directive("tooltip", Tooltip);
   const preferences = usePreferences();
-  await Promise.all([setLocale(preferences.locale), useSession().restore()]);
+  // A language that cannot be fetched just now keeps nobody from the page: English is there.
+  await setLocale(preferences.locale).catch(() => undefined);
   app.use(i18n);
   app.use(router);
   app.mount("#app");

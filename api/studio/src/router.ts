@@ -36,8 +36,9 @@ function numbered(name: string) {
   return (route: RouteLocationNormalized) => ({ ...route.params, [name]: Number(route.params[name]) });
 }
 
-router.beforeEach((to): RouteLocationRaw | true => {
+router.beforeEach(async (to): Promise<RouteLocationRaw | true> => {
   const session = useSession();
+  await session.restore();
   if (to.meta.admin && session.me && !session.isAdmin) return { name: "apps" };
   if (!to.meta.open && !session.me) {
     return { name: session.wasHere() ? "sign-in" : "sign-up", query: to.fullPath === "/apps" ? {} : { next: to.fullPath } };

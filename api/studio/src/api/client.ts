@@ -74,7 +74,8 @@ export async function fetchRaw(path: string, init?: RequestInit): Promise<Respon
 
 export function asApiError(reason: unknown): ApiError {
   if (reason instanceof ApiError) return reason;
-  return new ApiError({ type: "about:page", title: "", status: 0, detail: String(reason) });
+  // No answer has this status: a fault of the page's own is no platform that is away.
+  return new ApiError({ type: "about:page", title: "", status: -1, detail: String(reason) });
 }
 
 function asProblem(body: unknown, response: Response): Problem {

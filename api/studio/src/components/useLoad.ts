@@ -11,7 +11,8 @@ export interface Loaded<Data> {
 
 /**
  * What a page shows, loaded at once and by `load` again. With `every` also from time to time while the
- * page is in sight; a failure then is shown only when there is nothing yet.
+ * page is in sight; a failure then is shown only when there is nothing yet. What takes longer than that
+ * is waited for: a newer question would throw its answer away.
  */
 export function useLoad<Data>(get: () => Promise<Data>, { every = 0 }: { every?: number } = {}): Loaded<Data> {
   const data = shallowRef<Data | null>(null);
@@ -45,7 +46,7 @@ export function useLoad<Data>(get: () => Promise<Data>, { every = 0 }: { every?:
   );
   if (every > 0) {
     const timer = window.setInterval(() => {
-      if (!document.hidden) void load();
+      if (!document.hidden && !loading.value) void load();
     }, every);
     onScopeDispose(() => window.clearInterval(timer));
   }

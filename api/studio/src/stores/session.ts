@@ -4,30 +4,50 @@ import { ApiError, api, ask, onSignedOut } from "@/api/client";
 import type { Me } from "@/api/schema";
 import { keep, read } from "./preferences";
 
-const ATTEMPTS = 20;
-const WAIT = 500;
+const FIRST_WAIT = 500;
+const LONGEST_WAIT = 4000;
+/** Without an answer for so long, the page says that it waits for one. */
+const LATE = 2000;
+const LOST = 15_000;
 
-/** Who is signed in. `expired`: somebody was, and is asked for the password without losing the page. */
+/**
+ * Who is signed in. `known`: the platform has said whether anybody is; until then `away` tells that it
+ * does not answer. `expired`: somebody was, and is asked for the password without losing the page.
+ */
 export const useSession = defineStore("session", () => {
   const me = ref<Me | null>(null);
+  const known = ref(false);
+  const away = ref(false);
   const expired = ref(false);
+  let finding: Promise<void> | null = null;
   const isAdmin = computed(() => me.value?.is_admin ?? false);
 
   onSignedOut(() => {
     if (me.value) expired.value = true;
   });
 
-  /** Finds out who the cookie says is signed in. A platform that does not answer signs nobody out. */
-  async function restore(): Promise<void> {
-    for (let left = ATTEMPTS; left > 0 && !(await restored()); left--) {
-      await new Promise((done) => window.setTimeout(done, WAIT));
+  /**
+   * Once it is known whom the cookie signs in. A platform that does not answer signs nobody out: it is
+   * asked until it does.
+   */
+  function restore(): Promise<void> {
+    return (finding ??= find());
+  }
+
+  async function find(): Promise<void> {
+    const late = window.setTimeout(() => (away.value = true), LATE);
+    for (let wait = FIRST_WAIT; !(await restored()); wait = Math.min(wait * 2, LONGEST_WAIT)) {
+      away.value = true;
+      await new Promise((done) => window.setTimeout(done, wait));
     }
+    window.clearTimeout(late);
+    known.value = true;
   }
 
   /** False when the platform, which may just be starting again, said nothing about it. */
   async function restored(): Promise<boolean> {
     try {
-      me.value = await ask(api.GET("/api/me"), { quiet: true });
+      me.value = await ask(api.GET("/api/me", { signal: AbortSignal.timeout(LOST) }), { quiet: true });
       return true;
     } catch (reason) {
       return reason instanceof ApiError && reason.status === 401;
@@ -61,5 +81,5 @@ export const useSession = defineStore("session", () => {
     return read("was-here") === "yes";
   }
 
-  return { me, expired, isAdmin, wasHere, restore, signIn, signUp, signOut };
+  return { me, known, away, expired, isAdmin, wasHere, restore, signIn, signUp, signOut };
 });

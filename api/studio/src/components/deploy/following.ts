@@ -3,6 +3,7 @@ import { api, ask, asApiError, type ApiError } from "@/api/client";
 import type { DeploymentOut, DeploymentStatus, Stage } from "@/api/schema";
 import { follow } from "@/api/stream";
 import { lineBuffer } from "@/components/log/buffer";
+import { useSession } from "@/stores/session";
 
 export function hasEnded(status: DeploymentStatus): boolean {
   return status !== "PENDING" && status !== "RUNNING";
@@ -31,7 +32,9 @@ export function useDeployment(id: Ref<number | null>) {
   /** All of the log is here. */
   const logWhole = ref(false);
   const buffer = lineBuffer();
+  const session = useSession();
   let stops: (() => void)[] = [];
+  let turn = 0;
 
   function stop(): void {
     for (const one of stops) one();
@@ -46,6 +49,8 @@ export function useDeployment(id: Ref<number | null>) {
 
   async function start(wanted: number): Promise<void> {
     stop();
+    const mine = ++turn;
+    const left = (): boolean => mine !== turn || id.value !== wanted;
     buffer.clear();
     logWhole.value = false;
     error.value = null;
@@ -53,10 +58,10 @@ export function useDeployment(id: Ref<number | null>) {
     if (deployment.value?.id !== wanted) deployment.value = null;
     try {
       const found = await ask(api.GET("/api/deployments/{deployment_id}", { params: { path: { deployment_id: wanted } } }));
-      if (id.value !== wanted) return;
+      if (left()) return;
       take(found);
     } catch (reason) {
-      if (id.value !== wanted) return;
+      if (left()) return;
       error.value = asApiError(reason);
       // Gone, or somebody else's; anything else may come back, and the streams below try again.
       if (error.value.status === 404 || error.value.status === 401) return;
@@ -101,6 +106,17 @@ export function useDeployment(id: Ref<number | null>) {
     },
     { immediate: true },
   );
+  async function reload(): Promise<void> {
+    if (id.value !== null) await start(id.value);
+  }
+
+  // What could not be loaded while nobody was signed in.
+  watch(
+    () => session.expired,
+    (expired) => {
+      if (!expired && error.value?.status === 401) void reload();
+    },
+  );
   onScopeDispose(stop);
-  return { deployment, error, connected, buffer, logWhole, reload: () => (id.value === null ? undefined : start(id.value)) };
+  return { deployment, error, connected, buffer, logWhole, reload };
 }

@@ -20,6 +20,7 @@ export default {
   keys: {
     title: "SSH keys",
     about: "To clone and push from your own machine.",
+    none: "No key yet.",
     text: "Public key",
     textHint: "The content of ~/.ssh/id_ed25519.pub",
     add: "Add key",
@@ -29,6 +30,7 @@ export default {
   tokens: {
     title: "API tokens",
     about: "For scripts and the command line: they may do all that you may.",
+    none: "No token yet.",
     one: "API token",
     made: "This is {name}. It is shown only now: copy it.",
     valid: "Valid for",
@@ -60,6 +62,7 @@ export default {
   again: {
     title: "Please sign in again",
     why: "Your session has ended. Nothing on this page is lost: enter the password of {email} to go on.",
+    other: "Sign in as somebody else",
   },
   invalid: {
     email: "An address like ada{'@'}example.org is needed",

@@ -30,6 +30,7 @@ export default {
     none: "No variables yet.",
     saved: "Saved",
     effect: "It takes effect with the next deployment or start.",
+    deploy: "Deploy now",
     badKey: "Letters, digits and _ only, and no digit first",
     twice: "This name is there already",
   },

@@ -10,6 +10,7 @@ export default {
   copied: "Copied",
   copyWhat: "Copy: {what}",
   loading: "Loading",
+  away: "The studio does not answer; trying again.",
   nav: {
     label: "Main",
     apps: "Apps",

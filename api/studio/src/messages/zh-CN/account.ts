@@ -22,6 +22,7 @@ const messages: typeof en = {
   keys: {
     title: "SSH 密钥",
     about: "用于在自己的电脑上克隆和推送代码。",
+    none: "还没有密钥。",
     text: "公钥",
     textHint: "~/.ssh/id_ed25519.pub 的内容",
     add: "添加密钥",
@@ -31,6 +32,7 @@ const messages: typeof en = {
   tokens: {
     title: "API 令牌",
     about: "用于脚本和命令行，拥有与你相同的权限。",
+    none: "还没有令牌。",
     one: "API 令牌",
     made: "这是 {name}，仅显示这一次，请立即复制。",
     valid: "有效期",
@@ -62,6 +64,7 @@ const messages: typeof en = {
   again: {
     title: "请重新登录",
     why: "会话已过期。此页面上的内容不会丢失：输入 {email} 的密码即可继续。",
+    other: "使用其他账号登录",
   },
   invalid: {
     email: "请输入有效的邮箱，例如 ada{'@'}example.org",

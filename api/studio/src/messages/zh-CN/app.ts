@@ -32,6 +32,7 @@ const messages: typeof en = {
     none: "还没有变量。",
     saved: "已保存",
     effect: "将在下次部署或启动时生效。",
+    deploy: "立即部署",
     badKey: "只能包含字母、数字和 _，且不能以数字开头",
     twice: "该名称已存在",
   },

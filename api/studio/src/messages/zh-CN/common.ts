@@ -12,6 +12,7 @@ const messages: typeof en = {
   copied: "已复制",
   copyWhat: "复制：{what}",
   loading: "加载中",
+  away: "平台没有响应，正在重试。",
   nav: {
     label: "主导航",
     apps: "应用",

@@ -26,20 +26,27 @@ export function useGit(appId: number, files: Files) {
   const marks = computed(() => new Map((status.value?.files ?? []).map((file) => [file.path.replace(/\/$/, ""), markOf(file)])));
   let timer = 0;
   let turn = 0;
+  let looking: Promise<void> = Promise.resolve();
 
-  async function look(): Promise<void> {
+  /** Ends once `status` or `failure` tells how it is now, whoever else looks meanwhile. */
+  function look(): Promise<void> {
+    return (looking = see());
+  }
+
+  async function see(): Promise<void> {
     window.clearTimeout(timer);
     timer = 0;
     const mine = ++turn;
     try {
       const found = await ask(api.GET("/api/workspace/git/status", { params: { query: { app_id: appId } } }));
-      if (mine !== turn) return;
+      if (mine !== turn) return looking;
       const moved = status.value?.commit !== found.commit || commits.value.length === 0;
       status.value = found;
       failure.value = null;
       if (moved) await history();
     } catch (reason) {
-      if (mine === turn) failure.value = asApiError(reason);
+      if (mine !== turn) return looking;
+      failure.value = asApiError(reason);
     }
   }
 
