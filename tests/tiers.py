@@ -76,6 +76,9 @@ LONG: dict[str, set[str]] = {
     },
     "browser/test_deploy_panel.py": {
         "test_earlier_deployments_tell_what_they_were",
+        "test_earlier_ones_stay_while_the_newest_are_looked_at_again",
+        "test_how_it_stands_is_read_aloud",
+        "test_one_that_was_chosen_after_the_session_ended_comes_with_the_next",
         "test_the_log_has_its_colours",
         "test_the_log_is_downloaded",
         "test_the_log_is_searched",
@@ -116,6 +119,7 @@ LONG: dict[str, set[str]] = {
     },
     "browser/test_studio_files.py": {
         "test_a_file_is_dragged_into_a_new_folder_which_is_deleted",
+        "test_a_link_that_is_clicked_says_what_it_is",
         "test_files_are_uploaded_and_downloaded",
     },
     "browser/test_studio_git.py": {
@@ -139,7 +143,18 @@ LONG: dict[str, set[str]] = {
         "test_streams_shells_and_texts_outlive_the_api",
     },
     "browser/test_studio_runs.py": {
+        "test_a_refusal_is_told_where_the_preview_is_hidden",
+        "test_a_stop_that_fails_is_told",
+        "test_a_task_of_another_app_is_named_by_it",
+        "test_another_task_takes_the_place_of_what_runs",
+        "test_lines_that_are_gone_are_not_promised",
         "test_packages_are_installed_while_the_server_runs",
+    },
+    "browser/test_studio_uploads.py": {
+        "test_a_folder_comes_without_what_is_made_anew",
+        "test_two_drops_at_once_are_sent_one_after_the_other",
+        "test_what_is_there_is_replaced_when_somebody_says_so",
+        "test_what_is_too_much_and_what_cannot_be_read_is_said",
     },
     "browser/test_studio_writing.py": {
         "test_names_and_words_of_any_kind",
@@ -148,6 +163,9 @@ LONG: dict[str, set[str]] = {
     },
     "browser/test_terminals.py": {
         "test_a_reload_comes_back_to_the_shell_and_a_closed_tab_ends_it",
+    },
+    "browser/test_trouble_map.py": {
+        "test_an_app_is_named_by_its_name_and_what_is_none_is_told_at_the_field",
     },
     "browser/test_vscode.py": {
         "test_elsewhere_a_link_may_lead_to_an_app_in_it_and_to_nothing_more",

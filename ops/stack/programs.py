@@ -302,7 +302,7 @@ def prometheus(settings: Settings) -> Program:
         ),
         user=server_user(settings),
         directory=settings.data / "prometheus",
-        environment={**SPARING, "GOMEMLIMIT": "64MiB"},
+        environment=SPARING,
         fingerprint=file_fingerprint(config, alerts),
         listens=(("127.0.0.1", settings.ports.prometheus),),
     )
@@ -318,6 +318,9 @@ def node_exporter(settings: Settings) -> Program:
             f"--collector.textfile.directory={figures_folder(settings)}",
             # Debian's package asks for it, and without systemd it fails at every scrape.
             "--no-collector.systemd",
+            # Each container that starts has one of its own: sixty new series a time.
+            "--collector.netdev.device-exclude=^(lo|veth.*)$",
+            "--collector.netclass.ignored-devices=^veth.*$",
         ),
         user=server_user(settings),
         listens=(("127.0.0.1", settings.ports.node_exporter),),
