@@ -68,15 +68,13 @@ export function useFiles(appId: number) {
   /** Begins to listen, or begins anew: the listing is read once more. */
   function watch(): void {
     stop?.();
-    let begun = false;
     stop = follow({
       url: () => `/api/workspace/files/watch?app_id=${appId}`,
       events: ["ready", "changes", "reload"],
       endEvent: "end",
       onEvent(name, data) {
-        if (name === "changes") tell((data as { changes: FileChange[] }).changes);
-        else if (name === "reload" || begun || failure.value) tell(null);
-        begun = true;
+        // Also when it has only just begun: what was read before may have changed before it did.
+        tell(name === "changes" ? (data as { changes: FileChange[] }).changes : null);
       },
     });
     void load();
