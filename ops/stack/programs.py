@@ -135,6 +135,9 @@ def temporal(settings: Settings, binary: Path) -> Program:
             f"--namespace={settings.temporal_namespace}",
             # Workflows that have ended are held for an hour else, and one machine has few that run.
             "--dynamic-config-value=history.hostLevelCacheMaxSize=256",
+            # Its queue of what is to be handed to workers is read twenty times a second else: after a
+            # few steps in a row each further one waits for the next twentieth.
+            "--dynamic-config-value=history.transferProcessorMaxPollRPS=1000",
             # The development server always opens its HTTP API too, and that asks nobody who they
             # are: a page in a browser on this host could start and end workflows. No request can
             # name this host, because a host's name holds no space.
