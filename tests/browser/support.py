@@ -39,6 +39,8 @@ CROWDED = """() => {
   for (const [one, a] of boxes) for (const [other, b] of boxes) {
     if (one.contains(other) || other.contains(one)) continue;
     if (one.offsetParent !== other.offsetParent) continue;
+    // It stands in its field, which leaves room for it.
+    if (one.parentElement === other.parentElement && one.parentElement.matches('.password')) continue;
     const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
     const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
     if (across > 3 && down > 3) found.push(`${name(one)} over ${name(other)}`);
