@@ -55,5 +55,5 @@ class _Awaited:
     async def connection(self) -> _Awaited:
         return self
 
-    async def execute(self, statement: Any) -> Any:
-        return self._session.connection().execute(statement)
+    async def execute(self, statement: Any, values: Any = None) -> Any:
+        return self._session.connection().execute(statement, values)
