@@ -146,6 +146,8 @@ async def test_a_build_goes_on_elsewhere_when_its_runner_is_lost(
             assert stage(ended, name)["host"] == other
         assert (await app.get()).text == text
         await until(lambda: is_down(client, lost), 20, f"{lost} is DOWN")
+        # Its checkout is still there: nobody can remove it but itself.
+        assert checkout.exists()
     finally:
         await asyncio.to_thread(platform.start, lost)
     await until(lambda: up(client, {lost}), 8, f"{lost} is UP again")
