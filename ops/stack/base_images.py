@@ -45,6 +45,15 @@ class BaseImage(BaseModel):
         """The image as any platform on this machine can use it."""
         return f"{PORTABLE}/{self.short}"
 
+    @property
+    def repository(self) -> str:
+        """Where the registry has it, with both its tags."""
+        return f"base/{self.name}"
+
+    @property
+    def portable_tag(self) -> str:
+        return f"{self.tag}-portable"
+
 
 #: In this order: the later ones are made from the first.
 BASE_IMAGES = (

@@ -9,9 +9,8 @@ app's push and pull only moves the app's own layers.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import docker
@@ -29,47 +28,32 @@ from ops.stack.base_images import (
     local_key,
 )
 from ops.stack.engines import build_client, client
+from ops.stack.image_cache import ImageCache
 from ops.stack.image_maker import Maker
 from ops.stack.programs import fingerprint
-from ops.stack.shell import run
 from ops.stack.steps import Step
-
-ARCHIVE_DAYS = 7
-"""An archive that no platform used for so long is of no platform of today."""
 
 
 def ensure_base_images(settings: Settings, step: Step) -> None:
     """All base images under their short names in the build engine.
 
-    Made once a cache: another platform on this machine loads them from its archive.
+    Made once a cache: another platform on this machine has what does not differ from there.
     """
     keys = {image: image_key(settings, image) for image in BASE_IMAGES}
     local = {image: local_key(settings, image) for image in BASE_IMAGES}
-    archive = settings.cache / "images" / f"base-{fingerprint(*keys.values())}.tar"
-    engine = build_client(settings)
+    building = build_client(settings)
     try:
-        if archive.is_file() and _outdated(engine, keys):
-            step.progress(0, 1, "loading")
-            _docker(settings, "load", "--quiet", "--input", archive)
-        outdated = _outdated(engine, keys)
-        maker = Maker(settings, engine, step)
+        if _outdated(building, keys):
+            _from_cache(settings, building, step)
+        outdated = _outdated(building, keys)
+        maker = Maker(settings, building, step)
         for image in BASE_IMAGES:
             if image in outdated:
                 maker.make(image)
-            if label_of(engine, image.short, LOCAL_LABEL) != local[image]:
+            if label_of(building, image.short, LOCAL_LABEL) != local[image]:
                 maker.make_local(image)
     finally:
-        engine.close()
-    if not archive.is_file():
-        archive.parent.mkdir(parents=True, exist_ok=True)
-        draft = archive.with_suffix(".new")
-        step.progress(0, 1, "saving")
-        _docker(settings, "save", "--output", draft, *(image.portable for image in BASE_IMAGES))
-        draft.replace(archive)
-    archive.touch()
-    for old in archive.parent.glob("base-*.tar"):
-        if old.stat().st_mtime < time.time() - ARCHIVE_DAYS * 24 * 3600:
-            old.unlink()
+        building.close()
     names = ", ".join(image.short for image in outdated)
     step.note(f"made {names}" if outdated else f"{len(BASE_IMAGES)} are there")
 
@@ -80,46 +64,98 @@ def _outdated(engine: docker.DockerClient, keys: dict[BaseImage, str]) -> list[B
     ]
 
 
-def _docker(settings: Settings, *args: str | Path) -> None:
-    """Docker's own command for archives of several images, which the SDK cannot make."""
-    run(["docker", "--host", f"unix://{settings.build_socket}", *args], timeout=600)
+def _cache(settings: Settings) -> ImageCache:
+    keys = [image_key(settings, image) for image in BASE_IMAGES]
+    return ImageCache(settings, fingerprint(*keys))
+
+
+def _from_cache(settings: Settings, building: docker.DockerClient, step: Step) -> None:
+    """Both engines unpack what is kept, at once."""
+    if not _cache(settings).restore(BASE_IMAGES, lambda name: step.progress(0, 1, name)):
+        return
+    running = client(settings)
+    login = _login(settings)
+
+    def pulled(engine: docker.DockerClient) -> None:
+        for image in BASE_IMAGES:
+            _pull(engine, settings, image, image.portable_tag, login)
+
+    step.progress(0, 1, "unpacking")
+    try:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(pulled, (building, running)))
+    finally:
+        running.close()
+    for image in BASE_IMAGES:
+        name, _, tag = image.portable.rpartition(":")
+        building.images.get(f"{_repository(settings, image)}:{image.portable_tag}").tag(name, tag)
 
 
 def publish_base_images(settings: Settings, step: Step) -> None:
     """Pushes them to ``base/…`` and has the apps' engine pull them from there."""
-    password = read_secret(settings, "control-token").get_secret_value()
-    login = {"username": "base", "password": password}
+    login = _login(settings)
     building, running = build_client(settings), client(settings)
     moved = 0
     try:
         for image in BASE_IMAGES:
-            repository = f"{settings.registry}/base/{image.name}"
-            full = f"{repository}:{image.tag}"
-            wanted = building.images.get(image.short)
-            if image_id(running, full) == image_id(building, full) == wanted.id:
-                continue
-            step.progress(BASE_IMAGES.index(image), len(BASE_IMAGES), image.short)
-            wanted.tag(repository, image.tag)
-            _followed(
-                building.api.push(
-                    repository, image.tag, auth_config=login, stream=True, decode=True
-                ),
-                f"{image.short} cannot be pushed to {settings.registry}",
-            )
-            _followed(
-                running.api.pull(
-                    repository, image.tag, auth_config=login, stream=True, decode=True
-                ),
-                f"{image.short} cannot be pulled from {settings.registry}",
-            )
-            moved += 1
+            for name, tag in ((image.portable, image.portable_tag), (image.short, image.tag)):
+                full = f"{_repository(settings, image)}:{tag}"
+                wanted = building.images.get(name)
+                if image_id(running, full) == image_id(building, full) == wanted.id:
+                    continue
+                step.progress(BASE_IMAGES.index(image), len(BASE_IMAGES), image.short)
+                wanted.tag(_repository(settings, image), tag)
+                _push(building, settings, image, tag, login)
+                _pull(running, settings, image, tag, login)
+                moved += 1
     finally:
         building.close()
         running.close()
+    cache = _cache(settings)
+    if not cache.is_there():
+        cache.keep(BASE_IMAGES, lambda name: step.progress(0, 1, f"keeping {name}"))
+    cache.drop_old()
     step.note(f"{moved} moved" if moved else "in place")
+
+
+def _login(settings: Settings) -> dict[str, str]:
+    password = read_secret(settings, "control-token").get_secret_value()
+    return {"username": "base", "password": password}
+
+
+def _repository(settings: Settings, image: BaseImage) -> str:
+    return f"{settings.registry}/{image.repository}"
+
+
+def _push(
+    engine: docker.DockerClient,
+    settings: Settings,
+    image: BaseImage,
+    tag: str,
+    login: dict[str, str],
+) -> None:
+    repository = _repository(settings, image)
+    events = engine.api.push(repository, tag, auth_config=login, stream=True, decode=True)
+    _followed(events, f"{image.short} cannot be pushed to {settings.registry}")
+
+
+def _pull(
+    engine: docker.DockerClient,
+    settings: Settings,
+    image: BaseImage,
+    tag: str,
+    login: dict[str, str],
+) -> None:
+    repository = _repository(settings, image)
+    events = engine.api.pull(repository, tag, auth_config=login, stream=True, decode=True)
+    _followed(events, f"{image.short} cannot be pulled from {settings.registry}")
 
 
 def _followed(events: Iterable[dict[str, Any]], what: str) -> None:
     for event in events:
         if "error" in event:
-            raise PlatformError(what, log_tail=[str(event["error"])], hint="is 7002 up?")
+            raise PlatformError(
+                what,
+                log_tail=[str(event["error"])],
+                hint="`ops/supervisorctl tail registry` shows the registry's log",
+            )
