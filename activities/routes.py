@@ -1,7 +1,8 @@
 """The gateway switch: one file per app in the folder that this node's Traefik watches.
 
 A file is written by a serializer from a typed model (one file that does not parse would freeze
-every app's changes), under a name that Traefik does not read, then renamed into place.
+every app's changes), beside that folder, then renamed into it. A draft within it would be news for
+Traefik, which waits for 50 ms after each before it looks at the next.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ class Routes:
 
     def write(self, app_id: int, slug: str, target: RouteTarget) -> None:
         document = render(app_id, self._settings.app_host(slug), target)
-        draft = self._folder / f".app-{app_id}.draft"
+        draft = self._folder.parent / f"app-{app_id}.route"
         with draft.open("w") as out:
             yaml.dump(document, out, yaml.CSafeDumper)
             out.flush()

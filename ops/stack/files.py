@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.settings import DEFAULT_HOME, Settings, read_secret
-from ops.stack import build_step, git_hooks, programs, workspace_files
+from ops.stack import build_step, git_hooks, programs, traefik, workspace_files
 from ops.stack.network import build_cgroup, default_mtu
 from ops.stack.nginx import write_nginx
 from ops.stack.render import render, write
@@ -160,17 +160,7 @@ def write_configs(settings: Settings, gitea_assets: Path | None, npm_registry: s
     )
     certificate = read_secret(settings, "registry-cert.pem").get_secret_value()
     write(etc / "registry-cert.pem", certificate + "\n", owner=root)
-    for node in settings.nodes:
-        if node.role == "runtime":
-            write(
-                etc / f"traefik-{node.node_id}.yml",
-                render(
-                    "traefik.yml",
-                    address=f"127.0.0.1:{node.gateway_port}",
-                    metrics_address=f"127.0.0.1:{node.gateway_metrics_port}",
-                    routes=settings.node_home(node.node_id) / "routes",
-                ),
-            )
+    traefik.write_configs(settings, owner(programs.server_user(settings)))
     write_nginx(settings)
     workspace_files.write_configs(settings, npm_registry)
     write(

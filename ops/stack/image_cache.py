@@ -126,10 +126,10 @@ class _Repository:
         """Raises _Refused when the file has not this digest."""
         if self._http.head(f"blobs/{digest}").is_success:
             return
-        place = _good(self._http.post("blobs/uploads/")).headers["Location"]
+        begun = _good(self._http.post("blobs/uploads/"))
+        place = begun.url.join(begun.headers["Location"])
         answer = self._http.put(
-            place,
-            params={**httpx.URL(place).params, "digest": digest},
+            place.copy_add_param("digest", digest),
             content=_chunks(source),
             headers={"Content-Length": str(source.stat().st_size)},
         )

@@ -36,7 +36,8 @@ def ensure_secrets(settings: Settings) -> int:
     made += put_once(folder / "admin-password", lambda: secrets.token_urlsafe(12))
     made += put_once(folder / "encryption-key", Vault.new_key)
     if not (folder / "registry-cert.pem").exists():
-        key, certificate = new_signing_key()
+        # The key signs tokens; by the certificate the registry knows it.
+        key, certificate = new_certificate("studio registry tokens")
         put(folder / "registry-key.pem", key)
         put(folder / "registry-cert.pem", certificate)
         made += 2
@@ -62,10 +63,10 @@ def put(path: Path, text: str, *, owner: tuple[int, int] = (0, 0)) -> None:
     draft.replace(path)
 
 
-def new_signing_key() -> tuple[str, str]:
-    """The key that signs registry tokens and the certificate by which the registry knows it."""
+def new_certificate(common_name: str) -> tuple[str, str]:
+    """A key and the certificate by which it is known, which it signed itself; both PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "studio registry tokens")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()

@@ -16,7 +16,7 @@ from ops.errors import PlatformError
 from ops.settings import Settings
 from ops.stack import accounts, base_images, checks, config, down, strays
 from ops.stack.programs import Program
-from ops.stack.secretfiles import ensure_secrets, new_signing_key, put_once
+from ops.stack.secretfiles import ensure_secrets, new_certificate, put_once
 from ops.stack.shell import attempt, clean_environment, run
 from ops.stack.steps import Steps
 from ops.stack.supervisor import Supervisor
@@ -105,7 +105,7 @@ def test_a_secret_that_is_there_is_not_made_again(tmp_path: Path) -> None:
 
 
 def test_signing_keys_are_fresh_and_pem() -> None:
-    one, other = new_signing_key(), new_signing_key()
+    one, other = new_certificate("tokens"), new_certificate("tokens")
     assert one != other
     assert one[0].startswith("-----BEGIN PRIVATE KEY")
     assert one[1].startswith("-----BEGIN CERTIFICATE")
