@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 
 from temporalio import activity
 
@@ -18,7 +19,8 @@ from activities.build_command import (
     environment_file,
 )
 from activities.build_failure import explain, shown
-from activities.build_folder import BuildFolder, local_image, pushed_tag
+from activities.build_folder import BuildFolder, is_pushed_by, local_image, pushed_tag
+from activities.build_secrets import RunnerSecrets
 from activities.child import end, kill_group, kill_predecessor, spawn
 from activities.contracts.base import Confirmed, DeploymentRef
 from activities.contracts.runner import (
@@ -41,7 +43,7 @@ from ops.error_codes import ErrorCode
 from ops.errors import BuildFailed, PlatformError, SourceError
 from ops.logship import LogShipper
 from ops.logtext import cleaned_lines
-from ops.nodeclient import BuildSecrets, NodeClient
+from ops.nodeclient import BuildSecrets
 from ops.settings import Settings
 
 LOG_SOURCE = "build"
@@ -53,12 +55,12 @@ CHUNK = 1 << 16
 class Build:
     """Builds of one runner, in the build engine that it shares with the others of its host."""
 
-    def __init__(self, settings: Settings, node_id: str, client: NodeClient) -> None:
+    def __init__(self, settings: Settings, node_id: str, secrets: RunnerSecrets) -> None:
         self._settings = settings
         self._node_id = node_id
-        self._client = client
+        self._secrets = secrets
         self._engine = Engine(settings)
-        self._source = Source(settings, node_id, client)
+        self._source = Source(settings, node_id, secrets)
 
     @activity.defn(name=BUILD.name)
     @reports_errors
@@ -66,7 +68,7 @@ class Build:
         async with heartbeating():
             folder = self._folder(given.deployment_id)
             secrets, _ = await asyncio.gather(
-                self._client.build_secrets(given.deployment_id),
+                self._secrets.of(given.deployment_id),
                 in_thread(self._kill_predecessors, folder),
             )
             env_id = await self._checked_out(given, folder, secrets)
@@ -88,12 +90,11 @@ class Build:
             folder = self._folder(given.deployment_id)
             pushed = await in_thread(_read_pushed, folder, given.image_id)
             if pushed is None:
-                secrets = await self._client.build_secrets(given.deployment_id)
+                secrets = await self._secrets.of(given.deployment_id)
                 login = Login(secrets.push_user, secrets.push_password)
                 pushed = await in_stoppable_thread(
                     lambda stop: self._push(given, folder, login, stop)
                 )
-            await in_thread(self._untag, given)
             return PushResult(digest=pushed)
 
     @activity.defn(name=DISCARD_BUILD.name)
@@ -242,11 +243,6 @@ class Build:
         written.rename(folder.pushed)
         return digest
 
-    def _untag(self, given: PushInput) -> None:
-        """No other build may find the image here; the build cache keeps its layers."""
-        self._engine.remove(f"{self._remote_name(given)}:{_tag(given)}")
-        self._engine.remove(local_image(self._settings, self._node_id, given.deployment_id))
-
     def _remote_name(self, given: PushInput) -> str:
         settings = self._settings
         return f"{settings.registry}/{settings.image_namespace}/{given.repository}"
@@ -254,11 +250,14 @@ class Build:
     # --- discard -----------------------------------------------------------------------------
 
     def _discard(self, given: DeploymentRef) -> Confirmed:
+        """No other build may find the image here; the build cache keeps its layers."""
         folder = self._folder(given.deployment_id)
+        self._secrets.forget(given.deployment_id)
         self._kill_predecessors(folder)
         self._engine.discard(
             local_image(self._settings, self._node_id, given.deployment_id),
             given.app_id or _app_of(folder),
+            partial(is_pushed_by, given.deployment_id),
         )
         folder.remove()
         return Confirmed(

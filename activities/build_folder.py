@@ -104,6 +104,11 @@ def pushed_tag(commit: str, deployment_id: int, image_id: str) -> str:
     return f"{commit}-{deployment_id}-{image_id.removeprefix('sha256:')[:12]}"
 
 
+def is_pushed_by(deployment_id: int, tag: str) -> bool:
+    """Whether it is one of this deployment's, of whichever image."""
+    return tag.split("-")[1:2] == [str(deployment_id)]
+
+
 def local_image(settings: Settings, node_id: str, deployment_id: int) -> str:
     """The image's name in the build engine, which is shared.
 

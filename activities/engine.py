@@ -99,33 +99,30 @@ class Engine:
         except (APIError, RequestException) as error:
             raise _away(error) from None
 
-    def discard(self, name: str, app_id: int) -> None:
+    def discard(self, name: str, app_id: int, is_pushed: Callable[[str], bool]) -> None:
         """Removes what a build of an app left: ``name``, what was to be pushed, what has no name.
 
-        The app's label is in its images, so that whatever else one is called is the app's own.
-        ``app_id`` is 0 for an app that nobody knows any more; what has no name then stays.
+        ``is_pushed`` knows the tags that this build pushes. The app's label is in its images, so
+        that whatever one is called is the app's own. ``app_id`` is 0 for an app that nobody knows
+        any more; what has no name then stays.
         """
-        pushing = f"{self._settings.registry}/{self._settings.image_namespace}/"
-        for other in self.names(name):
-            if "@" not in other and other.startswith(pushing):
-                self.remove(other)
+        names = self.names(name)
         self.remove(name)
-        if not app_id:
-            return
+        for image in self._of_app(app_id) if app_id else ():
+            names += image.get("RepoTags") or [str(image["Id"])]
+        pushing = f"{self._settings.registry}/{self._settings.image_namespace}/"
+        for other in names:
+            to_push = other.startswith(pushing) and is_pushed(other.rpartition(":")[2])
+            if to_push or other.startswith("sha256:"):
+                self.remove(other)
+
+    def _of_app(self, app_id: int) -> list[dict[str, Any]]:
+        labels = [f"{Labels.PLATFORM}={self._settings.platform}", f"{Labels.APP}={app_id}"]
         try:
-            unnamed = self._api.images(
-                filters={
-                    "dangling": True,
-                    "label": [
-                        f"{Labels.PLATFORM}={self._settings.platform}",
-                        f"{Labels.APP}={app_id}",
-                    ],
-                }
-            )
+            found: list[dict[str, Any]] = self._api.images(filters={"label": labels})
         except (APIError, RequestException) as error:
             raise _away(error) from None
-        for image in unnamed:
-            self.remove(image["Id"])
+        return found
 
     def push(self, repository: str, tag: str, login: Login, look: Callable[[], None]) -> str:
         """Pushes a local name to the registry and answers with its digest there.

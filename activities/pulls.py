@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -49,5 +50,12 @@ def image_user(api: Any, image: str) -> str | None:
 
 def _disks(api: Any, settings: Settings) -> list[Path]:
     """The records', and the engine's, which may have one of its own."""
+    root = _data_root(api)
+    return [settings.data, *([root] if root is not None and root.is_dir() else [])]
+
+
+@lru_cache
+def _data_root(api: Any) -> Path | None:
+    """Asked for once: the engine runs two programs before it answers."""
     root = api.info().get("DockerRootDir")
-    return [settings.data, *([Path(root)] if root and Path(root).is_dir() else [])]
+    return Path(root) if root else None

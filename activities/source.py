@@ -14,6 +14,7 @@ from temporalio import activity
 from activities import dockerfile
 from activities.boundary import heartbeating, in_thread, reports_errors
 from activities.build_folder import BuildFolder
+from activities.build_secrets import RunnerSecrets
 from activities.checkout import Checkout, Limits, unpack
 from activities.child import kill_predecessor
 from activities.contracts.base import Frozen
@@ -23,7 +24,7 @@ from activities.engine import Engine
 from activities.git_remote import GitRemote
 from activities.threads import Stop, in_stoppable_thread
 from activities.tree import Tree
-from ops.nodeclient import BuildSecrets, NodeClient
+from ops.nodeclient import BuildSecrets
 from ops.settings import Settings
 
 MEGABYTE = 1024 * 1024
@@ -45,10 +46,10 @@ class Cloned(Frozen):
 class Source:
     """Checkouts of one runner. Each attempt starts from nothing."""
 
-    def __init__(self, settings: Settings, node_id: str, client: NodeClient) -> None:
+    def __init__(self, settings: Settings, node_id: str, secrets: RunnerSecrets) -> None:
         self._settings = settings
         self._node_id = node_id
-        self._client = client
+        self._secrets = secrets
         self._engine = Engine(settings)
         self._remote = GitRemote()
 
@@ -61,7 +62,7 @@ class Source:
     async def check_out(self, given: CloneInput) -> CloneResult:
         folder = BuildFolder.of(self._settings, self._node_id, given.deployment_id)
         secrets, _ = await asyncio.gather(
-            self._client.build_secrets(given.deployment_id), in_thread(_start_afresh, folder)
+            self._secrets.ask(given.deployment_id), in_thread(_start_afresh, folder)
         )
         limits = Limits(file=FILE_MB * MEGABYTE, total=self._settings.source_mb * MEGABYTE)
         name = await self._remote.resolve(secrets.git_url, secrets.git_token, given.ref)

@@ -64,11 +64,13 @@ def _runner(settings: Settings, node: Node, client: Client, control: NodeClient)
     from activities.build import Build
     from activities.build_cache import BuildCache
     from activities.build_folder import checkouts
+    from activities.build_secrets import RunnerSecrets
     from activities.runner import Runner
     from activities.source import Source
 
-    source = Source(settings, node.node_id, control)
-    build = Build(settings, node.node_id, control)
+    secrets = RunnerSecrets(control)
+    source = Source(settings, node.node_id, secrets)
+    build = Build(settings, node.node_id, secrets)
     runner = Runner(settings, node.node_id, client, control)
 
     class RunnerHoldings(NoHoldings):

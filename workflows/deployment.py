@@ -112,10 +112,12 @@ class Deployment:
         return await self._ended(DeploymentStatus.SUCCEEDED, None, self._course.timeline.removed)
 
     async def _publish(self, plan: Plan) -> None:
-        self._course.beside(self._place(plan))
-        if plan.kind is not DeploymentKind.REPAIR:
-            self._course.beside(self._ensure_database(plan))
-        release = plan.release or await self._builder.make_release(plan)
+        release = plan.release
+        if release is None and workflow.patched("placed-while-it-is-built"):
+            release = await self._builder.make_release(plan, lambda: self._prepare(plan))
+        else:
+            self._prepare(plan)
+            release = release or await self._builder.make_release(plan)
         await self._course.join_beside()
         started = await self._start(plan, release)
         await self._check_health(plan, release, started)
@@ -124,6 +126,12 @@ class Deployment:
         await self._go_live(plan, release)
         await self._soak(plan, release, started)
         await self._retire(plan, plan.container)
+
+    def _prepare(self, plan: Plan) -> None:
+        """What the container needs, beside what its image is made by."""
+        self._course.beside(self._place(plan))
+        if plan.kind is not DeploymentKind.REPAIR:
+            self._course.beside(self._ensure_database(plan))
 
     async def _stop(self, plan: Plan) -> None:
         if plan.node_id is None:

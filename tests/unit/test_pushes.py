@@ -15,7 +15,8 @@ from temporalio.exceptions import ApplicationError
 
 from activities import disk
 from activities.build import Build
-from activities.build_folder import BuildFolder, local_image, pushed_tag
+from activities.build_folder import BuildFolder, is_pushed_by, local_image, pushed_tag
+from activities.build_secrets import RunnerSecrets
 from activities.container_spec import Labels
 from activities.contracts.base import DeploymentRef
 from activities.contracts.runner import CloneResult, PushInput, Recipe
@@ -76,12 +77,12 @@ class Engine:
         if not self.names[image]:
             del self.names[image]
 
-    def images(self, filters: dict[str, Any]) -> list[dict[str, str]]:
+    def images(self, filters: dict[str, Any]) -> list[dict[str, Any]]:
         app = next(one for one in filters["label"] if one.startswith(Labels.APP)).partition("=")[2]
         return [
-            {"Id": image}
+            {"Id": image, "RepoTags": sorted(names)}
             for image, names in self.names.items()
-            if not names and self.apps[image] == app
+            if self.apps[image] == app
         ]
 
     def push(self, repository: str, tag: str, **how: Any) -> Iterator[dict[str, Any]]:
@@ -120,7 +121,7 @@ class Runner:
         (self.settings.secrets / f"node-{RUNNER}").write_text("token")
         self.engine = Engine()
         control: Any = Control()
-        self.build = Build(self.settings, RUNNER, control)
+        self.build = Build(self.settings, RUNNER, RunnerSecrets(control))
         for engine in (self.build._engine, self.build._source._engine):
             engine.__dict__["_api"] = self.engine
 
@@ -163,6 +164,9 @@ class Runner:
             image_id=image,
         )
         return (await self.build.push(given)).digest
+
+    async def discard(self, deployment_id: int, app_id: int = SHOP) -> None:
+        await self.build.discard(DeploymentRef(deployment_id=deployment_id, app_id=app_id))
 
     async def refused(self, deployment_id: int) -> ApplicationError:
         with pytest.raises(ApplicationError) as refused:
@@ -258,12 +262,33 @@ async def test_no_two_images_of_a_commit_have_one_name(runner: Runner) -> None:
     await runner.push(2, IMAGE)
     assert len(set(runner.engine.pushed)) == 3
     assert all(name.startswith(f"{runner.remote}:{COMMIT}-") for name in runner.engine.pushed)
+    for deployment_id in (1, 2):
+        await runner.discard(deployment_id)
     assert runner.engine.names == {}, "no other build may find them"
 
 
 def test_a_name_is_one_that_registries_take() -> None:
     tag = pushed_tag(COMMIT, 2**63 - 1, IMAGE)
     assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", tag)
+
+
+def test_a_name_tells_whose_it_is() -> None:
+    tag = pushed_tag(COMMIT, 12, IMAGE)
+    assert is_pushed_by(12, tag)
+    assert not is_pushed_by(1, tag)
+    assert not is_pushed_by(2, tag)
+    assert not is_pushed_by(12, "latest")
+
+
+async def test_what_a_later_deployment_pushes_stays(runner: Runner) -> None:
+    """What a lost runner had left is removed once it is back, while the app is deployed again."""
+    runner.has_built(1, IMAGE)
+    runner.has_built(2, AGAIN)
+    for deployment_id, image in ((1, IMAGE), (2, AGAIN)):
+        await runner.push(deployment_id, image)
+    await runner.discard(1)
+    assert set(runner.engine.names) == {AGAIN}
+    assert any(name.startswith(runner.remote) for name in runner.engine.names[AGAIN])
 
 
 # --- what is given up ------------------------------------------------------------------------
@@ -276,7 +301,7 @@ async def test_nothing_is_left_of_a_push_that_was_given_up(runner: Runner, app_i
     runner.engine.tag(IMAGE, runner.remote, pushed_tag(COMMIT, 1, IMAGE), force=True)
     runner.engine.add(AGAIN, app=SHOP)
     runner.engine.add("sha256:else", app=SHOP + 1)
-    await runner.build.discard(DeploymentRef(deployment_id=1, app_id=app_id))
+    await runner.discard(1, app_id)
     assert set(runner.engine.names) == {"sha256:else"}
     assert not runner.folder(1).root.exists()
 
@@ -284,6 +309,6 @@ async def test_nothing_is_left_of_a_push_that_was_given_up(runner: Runner, app_i
 async def test_a_checkout_that_never_was_whole_tells_no_app(runner: Runner) -> None:
     runner.folder(1).make()
     runner.engine.add("sha256:else", app=SHOP)
-    await runner.build.discard(DeploymentRef(deployment_id=1, app_id=0))
+    await runner.discard(1, 0)
     assert set(runner.engine.names) == {"sha256:else"}
     assert not runner.folder(1).root.exists()
