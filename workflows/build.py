@@ -6,7 +6,6 @@ given up, and the work starts again from clone on the next runner that has a slo
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TypeVar
 
 from temporalio import workflow
@@ -49,10 +48,6 @@ In = TypeVar("In", bound=Frozen)
 Out = TypeVar("Out")
 
 
-def _nothing() -> None:
-    return None
-
-
 class Builder:
     """The part of one deployment that runs on runners."""
 
@@ -66,7 +61,8 @@ class Builder:
         self._discards: list[workflow.ActivityHandle[Confirmed]] = []
         self._ref: DeploymentRef | None = None
         self._push_undone = False
-        self._cloned = _nothing
+        self.cloned = False
+        """Whether the source was there, once."""
         self.recorded = False
         """Whether a record names the image."""
 
@@ -78,10 +74,7 @@ class Builder:
         """The runner that is in use is gone."""
         return self._hold is not None and self._hold.done()
 
-    async def make_release(self, plan: Plan, cloned: Callable[[], None] = _nothing) -> Release:
-        """``cloned`` is called once, when the source is there: before, the control has enough to do
-        with telling the runner what it needs."""
-        self._cloned = cloned
+    async def make_release(self, plan: Plan) -> Release:
         self._ref = DeploymentRef(deployment_id=plan.deployment_id, app_id=plan.app_id)
         for hold_id in range(1, MAX_RUNNER_TRIES + 1):
             hold = begin(
@@ -137,8 +130,7 @@ class Builder:
     async def _on_runner(self, plan: Plan, runner: str) -> Release:
         source = await self._clone(plan, runner)
         self._course.timeline.commit = source.commit
-        self._cloned()
-        self._cloned = _nothing
+        self.cloned = True
         found = await record(
             FIND_BUILT,
             FindBuiltInput(app_id=plan.app_id, build_key=source.build_key),

@@ -7,6 +7,7 @@ undone is in ``course.py``, ``progress.py`` and ``saga.py``.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
@@ -73,6 +74,8 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.retire import HostAway, old_images, owed_to, retire
 
+PREPARE_SECONDS = 1.0
+
 
 @workflow.defn(name="Deployment")
 class Deployment:
@@ -112,12 +115,11 @@ class Deployment:
         return await self._ended(DeploymentStatus.SUCCEEDED, None, self._course.timeline.removed)
 
     async def _publish(self, plan: Plan) -> None:
-        release = plan.release
-        if release is None and workflow.patched("placed-while-it-is-built"):
-            release = await self._builder.make_release(plan, lambda: self._prepare(plan))
+        if plan.release is None and workflow.patched("placed-while-it-is-built"):
+            self._course.beside(self._prepare_in_time(plan))
         else:
             self._prepare(plan)
-            release = release or await self._builder.make_release(plan)
+        release = plan.release or await self._builder.make_release(plan)
         await self._course.join_beside()
         started = await self._start(plan, release)
         await self._check_health(plan, release, started)
@@ -128,10 +130,20 @@ class Deployment:
         await self._retire(plan, plan.container)
 
     def _prepare(self, plan: Plan) -> None:
-        """What the container needs, beside what its image is made by."""
+        """What the container needs, beside the making of its image."""
         self._course.beside(self._place(plan))
         if plan.kind is not DeploymentKind.REPAIR:
             self._course.beside(self._ensure_database(plan))
+
+    async def _prepare_in_time(self, plan: Plan) -> None:
+        """Once the source is there: until then the control has enough to do with telling the runner
+        what it needs. Or soon: who waits for a build slot is told that there is no host."""
+        with suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._builder.cloned or self._course.stop_asked(), timeout=PREPARE_SECONDS
+            )
+        self._course.stop_if_cancelled()
+        self._prepare(plan)
 
     async def _stop(self, plan: Plan) -> None:
         if plan.node_id is None:

@@ -242,6 +242,9 @@ OLDER = frozenset(
         "an_older_one_took_over",
         "node_put_right_by_an_older_release",
         "node_gave_up_in_an_older_release",
+        "deployed_by_an_older_release",
+        "runner_lost_in_an_older_release",
+        "cancelled_in_an_older_release",
     }
 )
 """Recorded by an earlier version and kept: what is under way when it is upgraded goes on so."""

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from activities import build_secrets
 from activities.build_secrets import KEPT_SECONDS, RunnerSecrets
 from ops.nodeclient import BuildSecrets
 
@@ -34,7 +33,7 @@ class Control:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
-    monkeypatch.setattr(build_secrets.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("activities.build_secrets.time.monotonic", lambda: now[0])
     return now
 
 
