@@ -25,8 +25,7 @@ def page_root(settings: Settings) -> Path:
 
 def ensure_page(settings: Settings, step: Step) -> Path:
     """The built page in the cache: ``index.html`` and ``assets/`` with hashed names."""
-    key = fingerprint(*(f"{path.relative_to(SOURCE)}\0{_text(path)}" for path in sources()))[:12]
-    home = settings.cache / "tools" / f"studio-page-{key}"
+    home = _built(settings)
     step.note("kept" if home.is_dir() else "built")
     if not home.is_dir():
         packages = ensure_packages(settings)
@@ -42,6 +41,12 @@ def ensure_page(settings: Settings, step: Step) -> Path:
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     return home
+
+
+def _built(settings: Settings) -> Path:
+    """Where the cache has what the source of today becomes."""
+    key = fingerprint(*(f"{path.relative_to(SOURCE)}\0{_text(path)}" for path in sources()))[:12]
+    return settings.cache / "tools" / f"studio-page-{key}"
 
 
 def ensure_packages(settings: Settings) -> Path:
@@ -62,13 +67,20 @@ def ensure_packages(settings: Settings) -> Path:
 
 
 def check_types(settings: Settings) -> None:
-    """Raises PlatformError with the compiler's words when the page's source is not sound."""
+    """Raises PlatformError with the compiler's words when the page's source is not sound.
+
+    One that was found sound is not looked at again.
+    """
+    sound = _built(settings).with_suffix(".sound")
+    if sound.exists():
+        return
     packages = ensure_packages(settings)
     draft = Path(tempfile.mkdtemp(prefix="check-", dir=packages))
     try:
         copy_source(draft)
         checker = packages / "node_modules" / "vue-tsc" / "bin" / "vue-tsc.js"
         run_node(find_node(settings), checker, "--noEmit", cwd=draft)
+        sound.touch()
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
