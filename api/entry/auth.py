@@ -128,17 +128,23 @@ async def login(body: Login, request: Request, response: Response, use: Use) -> 
     user = await _registered(use, email)
     hashed = user.password_hash if user else None
     wrong = Unauthorized("email or password is wrong", code=ErrorCode.WRONG_CREDENTIALS)
-    if not await use.passwords.verify(body.password.get_secret_value(), hashed) or user is None:
+    password = body.password.get_secret_value()
+    if not await use.passwords.verify(password, hashed) or user is None or hashed is None:
         raise wrong
     await forget_attempt(use, begun)
     assert user.id is not None
+    renewed = await use.passwords.renewed(password, hashed)
     token = new_token()
     lifetime = timedelta(days=use.settings.session_days)
     async with use.database.session() as session:
         owner = await locked_owner(session, user.id)
         if owner.password_hash != hashed:
             # Changed since it was looked at, which ended all sessions: no later one is of the old.
-            raise wrong
+            # Or only made anew, by a sign-in at the same time.
+            if not await use.passwords.verify(password, owner.password_hash):
+                raise wrong
+        elif renewed is not None:
+            owner.password_hash = renewed
         await session.exec(delete(Token).where(col(Token.expires_at) < now()))
         session.add(Token(user_id=user.id, hash=token_hash(token), expires_at=now() + lifetime))
     response.set_cookie(

@@ -7,6 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 from pydantic import SecretStr
 from sqlmodel import select
 
@@ -38,7 +40,10 @@ class Plain:
     async def verify(self, password: str, hashed: str | None) -> bool:
         if self.meanwhile is not None:
             await self.meanwhile()
-        return hashed == await self.hash(password)
+        return hashed in (await self.hash(password), f"dear {await self.hash(password)}")
+
+    async def renewed(self, password: str, hashed: str) -> str | None:
+        return await self.hash(password) if hashed.startswith("dear ") else None
 
 
 @pytest.fixture
@@ -121,6 +126,54 @@ async def test_a_sign_in_with_the_password_of_before_ends_with_it(records: Recor
     with pytest.raises(Unauthorized):
         await auth.login(given, REQUEST, response, use)
     assert await tokens(records) == {"here", "script", "bob's"}
+
+
+async def signs_in(use: Any) -> bool:
+    given = Login(email="ada@example.org", password=SecretStr(OLD))
+    cookies: list[str] = []
+    response: Any = SimpleNamespace(set_cookie=lambda name, *_, **__: cookies.append(name))
+    await auth.login(given, REQUEST, response, use)
+    return bool(cookies)
+
+
+async def has_dear_hash(records: RecordsInMemory) -> None:
+    """As it was made with other costs."""
+    async with records.session() as session:
+        user = await session.get(User, ADA)
+        assert user is not None
+        user.password_hash = f"dear hash of {OLD}"
+
+
+async def test_a_hash_of_other_costs_is_made_anew_at_a_sign_in(records: RecordsInMemory) -> None:
+    await has_dear_hash(records)
+    assert await signs_in(services(records))
+    assert (await records.again(User, ADA)).password_hash == f"hash of {OLD}"
+    assert await signs_in(services(records))
+
+
+async def test_of_two_sign_ins_at_once_both_count(records: RecordsInMemory) -> None:
+    await has_dear_hash(records)
+    passwords = Plain()
+    use = services(records, passwords)
+
+    async def meanwhile() -> None:
+        passwords.meanwhile = None
+        assert await signs_in(use)
+
+    passwords.meanwhile = meanwhile
+    assert await signs_in(use)
+    assert (await records.again(User, ADA)).password_hash == f"hash of {OLD}"
+
+
+async def test_what_a_hash_costs() -> None:
+    passwords = Passwords()
+    hashed = await passwords.hash(NEW)
+    assert hashed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert await passwords.renewed(NEW, hashed) is None
+    dear = PasswordHash((Argon2Hasher(memory_cost=32 * 1024),)).hash(NEW)
+    assert await passwords.verify(NEW, dear)
+    assert (await passwords.renewed(NEW, dear) or "").startswith("$argon2id$v=19$m=19456,")
+    assert not await passwords.verify(NEW, None)
 
 
 async def test_a_password_is_given_anew(records: RecordsInMemory) -> None:
