@@ -12,6 +12,7 @@ import pytest
 
 from ops.admin_api import AdminApi
 from ops.temporal import connect
+from tests.support import apps
 from tests.support.platform import Platform
 from tests.support.user import User, ok
 from workflows import ids
@@ -77,7 +78,7 @@ async def test_a_host_that_drains_says_so_everywhere(
 async def test_everybodys_work_is_listed_with_its_place_at_temporal(
     admin: httpx.Client, user: User, platform: Platform
 ) -> None:
-    app = await user.app({"README.md": "nothing to build"})
+    app = await user.app(apps.failing_build())
     deployment_id = await app.deploy()
     await app.ended(deployment_id)
     listed = read(admin, "/api/admin/deployments", status="FAILED", limit=5)
