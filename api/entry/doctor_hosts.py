@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
+
+from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
 from activities.contracts.nodes import DownReason, Figures, NodeStatus
 from api.entry.doctor_checks import (
@@ -22,6 +25,8 @@ from ops.hop_reasons import HopReason
 from ops.settings import Node
 from workflows import ids
 
+NEW_WATCH_SECONDS = 2.0
+
 
 async def _row(scene: Scene, node_id: str) -> NodeRow:
     async with scene.use.database.session() as session:
@@ -33,8 +38,8 @@ async def _row(scene: Scene, node_id: str) -> NodeRow:
 
 async def heartbeat(scene: Scene, node: Node) -> Finding:
     row = await _row(scene, node.node_id)
-    figures = await live_figures(scene.use, node.node_id)
-    if row.status == NodeStatus.DOWN or figures is None:
+    figures = None if row.status == NodeStatus.DOWN else await _figures(scene, node)
+    if figures is None:
         raise Trouble(_silent(row))
     if figures.disk_free < scene.use.settings.disk_floor_mb * 1024 * 1024:
         left = figures.disk_free >> 20
@@ -42,6 +47,19 @@ async def heartbeat(scene: Scene, node: Node) -> Finding:
     if row.draining:
         return found(HopReason.NODE_DRAINS, node=node.node_id)
     return found(HopReason.NODE_UP, node=node.node_id)
+
+
+async def _figures(scene: Scene, node: Node) -> Figures | None:
+    """A host's watch begins anew whenever what is on it has changed, and has said nothing then for a
+    moment."""
+    again = AsyncRetrying(
+        retry=retry_if_result(lambda figures: figures is None),
+        stop=stop_after_delay(NEW_WATCH_SECONDS),
+        wait=wait_fixed(0.1),
+        retry_error_callback=lambda _: None,
+    )
+    figures: Figures | None = await again(live_figures, scene.use, node.node_id)
+    return figures
 
 
 def _silent(row: NodeRow) -> Finding:
@@ -87,13 +105,10 @@ async def _runner(scene: Scene) -> tuple[Node, Figures]:
 
     async def ask() -> Any:
         nodes = [node for node in scene.use.settings.nodes if node.role == "runner"]
-        seen = [(node, await live_figures(scene.use, node.node_id)) for node in nodes]
         rows = {node.node_id: await _row(scene, node.node_id) for node in nodes}
-        up = [
-            (node, figures)
-            for node, figures in seen
-            if figures is not None and rows[node.node_id].status != NodeStatus.DOWN
-        ]
+        there = [node for node in nodes if rows[node.node_id].status != NodeStatus.DOWN]
+        told = await asyncio.gather(*(_figures(scene, node) for node in there))
+        up = [(node, figures) for node, figures in zip(there, told, strict=True) if figures]
         if not up:
             only = next(iter(rows.values())) if len(rows) == 1 else None
             raise Trouble(
