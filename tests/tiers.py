@@ -75,6 +75,7 @@ LONG: dict[str, set[str]] = {
         "test_documents_are_added_edited_and_deleted",
     },
     "browser/test_deploy_panel.py": {
+        "test_a_log_that_is_not_there_is_not_asked_for_for_ever",
         "test_earlier_deployments_tell_what_they_were",
         "test_earlier_ones_stay_while_the_newest_are_looked_at_again",
         "test_how_it_stands_is_read_aloud",
@@ -137,6 +138,7 @@ LONG: dict[str, set[str]] = {
     "browser/test_studio_preview.py": {
         "test_a_new_tab_has_a_ticket_of_its_own",
         "test_it_is_stopped_and_run_again",
+        "test_the_bar_of_the_preview",
         "test_the_layout_is_remembered",
     },
     "browser/test_studio_recovery.py": {
@@ -146,6 +148,7 @@ LONG: dict[str, set[str]] = {
         "test_a_refusal_is_told_where_the_preview_is_hidden",
         "test_a_stop_that_fails_is_told",
         "test_a_task_of_another_app_is_named_by_it",
+        "test_an_app_with_nothing_to_run_is_no_failure",
         "test_another_task_takes_the_place_of_what_runs",
         "test_lines_that_are_gone_are_not_promised",
         "test_packages_are_installed_while_the_server_runs",
@@ -157,6 +160,7 @@ LONG: dict[str, set[str]] = {
         "test_what_is_too_much_and_what_cannot_be_read_is_said",
     },
     "browser/test_studio_writing.py": {
+        "test_a_session_that_ended_takes_nothing_with_it",
         "test_names_and_words_of_any_kind",
         "test_two_tabs_write_one_file",
         "test_what_was_not_saved_is_offered_again",
@@ -184,6 +188,7 @@ LONG: dict[str, set[str]] = {
         "test_up_may_be_killed_at_any_point_and_down_leaves_nothing",
     },
     "chaos/test_workspace_kills.py": {
+        "test_a_push_arrives_and_the_dev_server_goes_on[api]",
         "test_a_push_arrives_and_the_dev_server_goes_on[control]",
         "test_a_push_arrives_and_the_dev_server_goes_on[temporal]",
         "test_a_push_arrives_and_the_dev_server_goes_on[workspace-87]",
@@ -219,7 +224,9 @@ LONG: dict[str, set[str]] = {
         "test_what_runs_is_cancelled_by_the_name_of_its_app",
     },
     "end_to_end/test_cli_sign_in.py": {
+        "test_a_password_is_changed_and_a_forgotten_one_given_anew",
         "test_what_is_not_there_is_named",
+        "test_who_is_an_administrator_is_said_on_the_machine",
     },
     "end_to_end/test_database_limit.py": {
         "test_a_full_database_takes_nothing_more_until_something_is_deleted",
@@ -237,6 +244,7 @@ LONG: dict[str, set[str]] = {
     },
     "end_to_end/test_entry.py": {
         "test_a_body_that_fills_the_memory_is_refused_before_it_is_read",
+        "test_no_app_can_fake_the_mark_that_verify_looks_for",
     },
     "end_to_end/test_hostile_builds.py": {
         "test_a_build_that_forks_without_end_is_held_and_cancelled",
@@ -370,6 +378,35 @@ LONG: dict[str, set[str]] = {
         "test_a_node_that_is_down_says_so_and_its_users_come_back",
         "test_hot_reload_passes_below_a_path",
         "test_users_are_spread_and_stay_where_they_are",
+    },
+    "workflows/test_delete_user.py": {
+        "test_each_part_that_fails_is_tried_until_it_is_gone",
+    },
+    "workflows/test_delete_user_apps.py": {
+        "test_more_apps_than_slots_are_deleted",
+    },
+    "workflows/test_deploy.py": {
+        "test_a_cancel_as_a_deployment_ends_has_one_of_two_ends",
+        "test_a_cancel_of_a_deployment_that_just_ended_does_not_break_the_lock",
+        "test_cancel_from_the_temporal_ui_takes_the_same_way[record_live]",
+    },
+    "workflows/test_deploy_hosts.py": {
+        "test_a_build_whose_workflow_was_terminated_gives_back_slot_and_checkout",
+        "test_a_runner_is_lost_while_what_runs_beside_is_tried_again",
+        "test_a_runner_that_dies_before_it_could_say_so_is_left_for_another",
+        "test_a_runtime_that_dies_in_the_health_stage_owes_the_undo_and_does_it_when_it_is_back",
+    },
+    "workflows/test_import.py": {
+        "test_a_host_that_is_gone_is_named",
+    },
+    "workflows/test_node_heartbeat.py": {
+        "test_what_cannot_be_done_keeps_nothing_else_from_it_nor_the_node_from_its_watch",
+    },
+    "workflows/test_workspace.py": {
+        "test_a_node_that_has_just_died_is_said_within_seconds",
+        "test_a_removed_workspace_leaves_nothing_and_is_not_brought_back",
+        "test_a_worker_that_dies_while_it_opens_is_waited_for",
+        "test_what_is_used_does_not_idle",
     },
 }
 """Tests that only ``ops/test --all`` runs, and with it CI: each takes more than some five seconds, itself
