@@ -85,6 +85,9 @@ class Routes:
     def _file(self, app_id: int) -> Path:
         return self._folder / f"app-{app_id}.yml"
 
+    def _draft(self, app_id: int) -> Path:
+        return self._folder.parent / f"app-{app_id}.route"
+
     def current(self, app_id: int) -> RouteTarget | None:
         try:
             return parse(yaml.load(self._file(app_id).read_text(), yaml.CSafeLoader))
@@ -101,7 +104,7 @@ class Routes:
 
     def write(self, app_id: int, slug: str, target: RouteTarget) -> None:
         document = render(app_id, self._settings.app_host(slug), target)
-        draft = self._folder.parent / f"app-{app_id}.route"
+        draft = self._draft(app_id)
         with draft.open("w") as out:
             yaml.dump(document, out, yaml.CSafeDumper)
             out.flush()
@@ -109,7 +112,9 @@ class Routes:
         draft.rename(self._file(app_id))
 
     def remove(self, app_id: int) -> None:
+        """And a draft that a killed worker has left."""
         self._file(app_id).unlink(missing_ok=True)
+        self._draft(app_id).unlink(missing_ok=True)
 
     @activity.defn(name=SWITCH_ROUTE.name)
     @reports_errors

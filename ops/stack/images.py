@@ -9,7 +9,7 @@ app's push and pull only moves the app's own layers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -32,6 +32,8 @@ from ops.stack.image_cache import ImageCache
 from ops.stack.image_maker import Maker
 from ops.stack.programs import fingerprint
 from ops.stack.steps import Step
+
+PUSHED, PULLED = "pushed to", "pulled from"
 
 
 def ensure_base_images(settings: Settings, step: Step) -> None:
@@ -74,11 +76,10 @@ def _from_cache(settings: Settings, building: docker.DockerClient, step: Step) -
     if not _cache(settings).restore(BASE_IMAGES, lambda name: step.progress(0, 1, name)):
         return
     running = client(settings)
-    login = _login(settings)
 
     def pulled(engine: docker.DockerClient) -> None:
         for image in BASE_IMAGES:
-            _pull(engine, settings, image, image.portable_tag, login)
+            _moved(engine.api.pull, settings, image, image.portable_tag, PULLED)
 
     step.progress(0, 1, "unpacking")
     try:
@@ -93,7 +94,6 @@ def _from_cache(settings: Settings, building: docker.DockerClient, step: Step) -
 
 def publish_base_images(settings: Settings, step: Step) -> None:
     """Pushes them to ``base/…`` and has the apps' engine pull them from there."""
-    login = _login(settings)
     building, running = build_client(settings), client(settings)
     moved = 0
     try:
@@ -105,8 +105,8 @@ def publish_base_images(settings: Settings, step: Step) -> None:
                     continue
                 step.progress(BASE_IMAGES.index(image), len(BASE_IMAGES), image.short)
                 wanted.tag(_repository(settings, image), tag)
-                _push(building, settings, image, tag, login)
-                _pull(running, settings, image, tag, login)
+                _moved(building.api.push, settings, image, tag, PUSHED)
+                _moved(running.api.pull, settings, image, tag, PULLED)
                 moved += 1
     finally:
         building.close()
@@ -127,35 +127,21 @@ def _repository(settings: Settings, image: BaseImage) -> str:
     return f"{settings.registry}/{image.repository}"
 
 
-def _push(
-    engine: docker.DockerClient,
+def _moved(
+    call: Callable[..., Iterable[dict[str, Any]]],
     settings: Settings,
     image: BaseImage,
     tag: str,
-    login: dict[str, str],
+    way: str,
 ) -> None:
-    repository = _repository(settings, image)
-    events = engine.api.push(repository, tag, auth_config=login, stream=True, decode=True)
-    _followed(events, f"{image.short} cannot be pushed to {settings.registry}")
-
-
-def _pull(
-    engine: docker.DockerClient,
-    settings: Settings,
-    image: BaseImage,
-    tag: str,
-    login: dict[str, str],
-) -> None:
-    repository = _repository(settings, image)
-    events = engine.api.pull(repository, tag, auth_config=login, stream=True, decode=True)
-    _followed(events, f"{image.short} cannot be pulled from {settings.registry}")
-
-
-def _followed(events: Iterable[dict[str, Any]], what: str) -> None:
+    """``call`` is an engine's push or pull; ``way`` says which, for whom it fails."""
+    events = call(
+        _repository(settings, image), tag, auth_config=_login(settings), stream=True, decode=True
+    )
     for event in events:
         if "error" in event:
             raise PlatformError(
-                what,
+                f"{image.short} cannot be {way} {settings.registry}",
                 log_tail=[str(event["error"])],
                 hint="`ops/supervisorctl tail registry` shows the registry's log",
             )

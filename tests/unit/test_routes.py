@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.contracts.runtime import RouteTarget, SwitchInput
+from activities.contracts.runtime import RouteRef, RouteTarget, SwitchInput
 from activities.routes import Routes, parse, render
 from ops.settings import Settings
 
@@ -50,6 +51,24 @@ async def test_switch_is_idempotent_and_leaves_no_draft(tmp_path: Path) -> None:
     for _ in range(2):
         await own.switch_route(SwitchInput(app_id=3, slug="shop", target=None))
     assert own.current(3) is None
+
+
+async def test_the_gateway_sees_no_draft_and_a_removal_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = routes(tmp_path)
+    folder = tmp_path / "data" / "nodes" / "runtime-102" / "routes"
+
+    def killed(_: int) -> None:
+        assert list(folder.iterdir()) == [], "Traefik looks at whatever is new here"
+        raise InterruptedError
+
+    monkeypatch.setattr("activities.routes.os.fsync", killed)
+    with pytest.raises(InterruptedError):
+        own.write(3, "shop", RouteTarget(release_id=7, address="172.28.0.10", port=3000))
+    assert [path.name for path in folder.parent.iterdir() if path.is_file()] == ["app-3.route"]
+    await own.remove_route(RouteRef(app_id=3))
+    assert list(folder.parent.iterdir()) == [folder]
 
 
 def test_a_damaged_file_is_seen_as_a_route_to_nowhere(tmp_path: Path) -> None:

@@ -169,6 +169,14 @@ async def test_what_cannot_be_planned_fails_at_once(world: World) -> None:
     no_trace(world, 1)
 
 
+async def test_an_app_whose_source_is_not_there_is_on_no_host(world: World) -> None:
+    world.fails["clone"] = Conflict("there is no such branch")
+    await submit(world, 1)
+    assert await ended(world, 1) is DeploymentStatus.FAILED
+    assert not {"place", "ensure_database"} & set(world.calls)
+    no_trace(world, 1)
+
+
 async def test_a_failure_beside_is_told_while_no_runner_is_free(world: World) -> None:
     world.hangs.add("hold_runner")
     world.fails["ensure_database"] = Conflict("too many")
