@@ -52,6 +52,8 @@ async def journey(visitor: Page) -> None:
     await visitor.get_by_text("React and Vite").click()
     await visitor.get_by_role("button", name="Create app").click()
     await visitor.get_by_role("link", name="Code").click()
+    # The address changes when what the page is made of has been loaded.
+    await visitor.wait_for_url(re.compile(r"/studio/\d+$"))
     studio = Studio(visitor, int(visitor.url.rpartition("/")[2]))
     await studio.is_there()
 
