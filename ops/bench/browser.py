@@ -11,7 +11,8 @@ from ops.errors import PlatformError
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, CDPSession, Page
 
-CHROMIUM = "/usr/bin/chromium"
+#: Chromium without what draws windows, which nobody sees here: a quarter of the processor for a new page.
+CHROMIUM = "/usr/bin/chromium-headless-shell"
 CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-dev-shm-usage"]
 
 #: Bytes as they were sent, of each file that the page has loaded, by its address.
@@ -61,7 +62,7 @@ def chromium() -> Iterator[Browser]:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
         except Error as error:
             raise PlatformError(
-                f"Chromium does not start: {error}", hint="apt-get install chromium"
+                f"Chromium does not start: {error}", hint="apt-get install chromium-headless-shell"
             ) from error
         try:
             yield browser

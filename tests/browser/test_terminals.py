@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from playwright.async_api import Browser, Page, expect
+import asyncio
+import re
+
+from playwright.async_api import Browser, Page, Route, expect
 
 from tests.browser.studio import OPENS_MS
 from tests.browser.support import Window, signed_in
@@ -52,6 +55,13 @@ async def test_on_a_narrow_screen_it_stays_while_other_parts_are_looked_at(
         await signed_in(user),
         viewport={"width": 420, "height": 800},
     ) as page:
+        chosen = asyncio.Event()
+
+        async def when_a_part_was_chosen(route: Route) -> None:
+            await chosen.wait()
+            await route.continue_()
+
+        await page.route(re.compile(r"/api/workspace/files/tree\?"), when_a_part_was_chosen)
         await page.goto(f"/studio/{app.id}")
         parts = page.locator(".narrow-bar button")
         await parts.nth(2).click(timeout=OPENS_MS)
@@ -60,6 +70,10 @@ async def test_on_a_narrow_screen_it_stays_while_other_parts_are_looked_at(
         await expect(terminal).to_have_attribute("data-state", "open")
         await terminal.locator("textarea").focus()
         await page.keyboard.type("X=kept\n")
+        # The file that is shown first, once the files are known, is nothing that somebody asked for.
+        chosen.set()
+        await expect(page.locator(".tab-row [role=tab]")).to_have_count(1)
+        await expect(terminal).to_be_visible()
         for other in (1, 3, 0):
             await parts.nth(other).click()
             await expect(terminal).to_be_hidden()

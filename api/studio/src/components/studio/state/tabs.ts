@@ -49,6 +49,13 @@ export function useTabs(appId: number) {
     if (line !== undefined) place.value = { path, line, column };
   }
 
+  /** Shows a file where nothing is open. Nobody asked for it: what is looked at meanwhile stays in sight. */
+  function begin(path: string): void {
+    if (tabs.value.length > 0) return;
+    tabs.value.push({ kind: "file", path });
+    activeId.value = tabId({ kind: "file", path });
+  }
+
   function close(id: string): void {
     const at = tabs.value.findIndex((tab) => tabId(tab) === id);
     if (at < 0) return;
@@ -77,7 +84,7 @@ export function useTabs(appId: number) {
     if (next) activeId.value = tabId(next);
   }
 
-  return { tabs, activeId, active, place, asked, open, openFile, close, moved, step };
+  return { tabs, activeId, active, place, asked, begin, open, openFile, close, moved, step };
 }
 
 function recall(appId: number): { tabs: Tab[]; active: string } {
