@@ -33,6 +33,9 @@ export STUDIO_CACHE
 VENV=$STUDIO_CACHE/$ENVIRONMENT
 PYTHON=$VENV/bin/python
 export PYTHONPATH=$CHECKOUT PYTHONSAFEPATH=1
+# Where it is set, as in many images, each process compiles all that it imports, and the control worker
+# the workflows' source for each one that it begins.
+unset PYTHONDONTWRITEBYTECODE
 
 find_uv() {
     UV=$(command -v uv || true)
@@ -56,7 +59,7 @@ ensure_python() {
     find_uv
     [ -z "${STUDIO_DEV:-}" ] || groups="--group dev"
     UV_PYTHON=$SYSTEM_PYTHON UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=$VENV UV_LINK_MODE=copy \
-        "$UV" sync --project "$CHECKOUT" --frozen --no-install-project --quiet $groups ||
+        UV_COMPILE_BYTECODE=1 "$UV" sync --project "$CHECKOUT" --frozen --no-install-project --quiet $groups ||
         fail "The Python environment cannot be made in $VENV (above is why)." \
             "Its place must be writable and the Python package index reachable; then repeat this."
     touch "$VENV/.complete"

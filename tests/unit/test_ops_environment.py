@@ -57,6 +57,11 @@ def test_what_a_python_environment_lacks_is_said(tmp_path: Path) -> None:
     assert "apt-get install python3-venv" in done.stderr
 
 
+def test_what_is_compiled_is_kept_where_others_keep_nothing() -> None:
+    said = 'echo "kept${PYTHONDONTWRITEBYTECODE-}"'
+    assert sourced(said, PYTHONDONTWRITEBYTECODE="1", HOME="/").stdout == "kept\n"
+
+
 def test_a_misspelt_setting_is_told_with_what_was_meant(tmp_path: Path) -> None:
     config = tmp_path / "config.env"
     config.write_text("# of an operator\nSTUDIO_RUNNERS='2'\nexport STUDIO_APP_MEMORY='64'\n")
