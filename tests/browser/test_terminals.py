@@ -48,7 +48,7 @@ async def test_a_reload_comes_back_to_the_shell_and_a_closed_tab_ends_it(
 async def test_on_a_narrow_screen_it_stays_while_other_parts_are_looked_at(
     browser: Browser, user: User
 ) -> None:
-    app = await OpenApp.opened(user)
+    app = await OpenApp.opened(user, "static")
     async with Window.opened(
         browser,
         user.settings,
