@@ -8,7 +8,8 @@ from pathlib import Path
 import httpx
 from playwright.async_api import Browser, Locator, Page, Route, expect
 
-from tests.browser.support import Window, refusing, signed_in
+from ops.settings import Settings
+from tests.browser.support import Window, look, refusing, signed_in
 from tests.support.user import PASSWORD, App, User, ok, run
 
 CLIPBOARD = ["clipboard-read", "clipboard-write"]
@@ -209,3 +210,50 @@ async def test_a_sign_out_that_fails_says_so_and_can_be_asked_for_again(page: Pa
     await menu.click()
     await page.get_by_role("menuitem", name="Sign out").click()
     await expect(page.get_by_role("heading", name="Welcome back")).to_be_visible()
+
+
+async def test_it_is_deleted_with_everything_of_it(
+    browser: Browser, settings: Settings, tmp_path: Path, axe: Path, pictures: Path | None
+) -> None:
+    async with User.registered(settings, tmp_path) as leaver:
+        await leaver.app({"index.html": "<h1>Bye</h1>"})
+        email = ok(await leaver.api.get("/api/me"))["email"]
+        state = await signed_in(leaver)
+        found: list[str] = []
+        async with Window.opened(browser, settings, state, bypass_csp=True) as page:
+            await page.goto("/account")
+            await card(page, "Delete account").get_by_role("button").click()
+            asked = page.get_by_role("dialog", name="Delete this account?")
+            delete = asked.get_by_role("button", name="Delete account")
+            password = asked.get_by_label("Password", exact=True)
+            await password.fill("not this one")
+            await asked.get_by_label(f"Type {email}").fill("somebody@else.example")
+            await expect(delete).to_be_disabled()
+            await asked.get_by_label(f"Type {email}").fill(email)
+            found += await look(page, axe, pictures, "account-delete")
+            await delete.click()
+            await expect(asked.get_by_text("The password is wrong")).to_be_visible()
+            await password.fill(PASSWORD)
+            await delete.click()
+            done = page.get_by_role("heading", name="Your account is deleted")
+            await expect(done).to_be_visible(timeout=60_000)
+            await expect(page.get_by_role("listitem").filter(has_text="repository")).to_have_count(
+                1
+            )
+            await page.reload()
+            await expect(done).to_be_visible()
+            found += await look(page, axe, pictures, "account-deleted")
+            await page.goto("/account")
+            await expect(page.get_by_role("heading", name="Welcome back")).to_be_visible()
+        assert found == []
+        answer = await leaver.api.post(
+            "/api/auth/login", json={"email": email, "password": PASSWORD}
+        )
+        assert answer.status_code == 401
+
+
+async def test_whoever_comes_to_a_deletion_without_a_receipt_is_told_so(visitor: Page) -> None:
+    await visitor.goto("/account/deletion")
+    await expect(visitor.get_by_text("knows of no account")).to_be_visible()
+    await visitor.get_by_role("link", name="Create an account").click()
+    await expect(visitor.get_by_role("heading", name="Create your account")).to_be_visible()

@@ -26,6 +26,7 @@ export const router = createRouter({
     // Not below /apps: /apps/7/ is the app itself, for whoever visits it.
     { path: "/app/:appId(\\d+)/:tab(logs|environment|figures|data|settings)?", name: "app", component: () => import("./pages/app/AppPage.vue"), props: numbered("appId"), meta: { title: "app.title" } },
     { path: "/account", name: "account", component: () => import("./pages/account/AccountPage.vue"), meta: { title: "account.title" } },
+    { path: "/account/deletion", name: "deletion", component: () => import("./pages/account/DeletionPage.vue"), meta: { open: true, title: "account.deletion.title" } },
     { path: "/admin/:tab(deployments|workspaces|trouble)?", name: "admin", component: () => import("./pages/admin/AdminPage.vue"), props: true, meta: { admin: true, title: "admin.title" } },
     { path: "/studio/:appId(\\d+)", name: "studio", component: () => import("./pages/studio/StudioPage.vue"), props: numbered("appId"), meta: { full: true, title: "studio.title" } },
     { path: "/:rest(.*)*", name: "missing", component: () => import("./pages/MissingPage.vue"), meta: { open: true, title: "common.missing.title" } },

@@ -9,6 +9,7 @@ const LONGEST_WAIT = 4000;
 /** Without an answer for so long, the page says that it waits for one. */
 const LATE = 2000;
 const LOST = 15_000;
+const RECEIPT = "studio.deletion";
 
 /**
  * Who is signed in. `known`: the platform has said whether anybody is; until then `away` tells that it
@@ -76,10 +77,22 @@ export const useSession = defineStore("session", () => {
     expired.value = false;
   }
 
+  /** Signs out everywhere. The receipt, which this tab keeps, shows how far it is. */
+  async function deleteAccount(password: string): Promise<void> {
+    const begun = await ask(api.DELETE("/api/me", { body: { password } }));
+    window.sessionStorage.setItem(RECEIPT, begun.receipt);
+    me.value = null;
+    expired.value = false;
+  }
+
+  function deletionReceipt(): string | null {
+    return window.sessionStorage.getItem(RECEIPT);
+  }
+
   /** Whether anybody has signed in on this browser before. */
   function wasHere(): boolean {
     return read("was-here") === "yes";
   }
 
-  return { me, known, away, expired, isAdmin, wasHere, restore, signIn, signUp, signOut };
+  return { me, known, away, expired, isAdmin, wasHere, restore, signIn, signUp, signOut, deleteAccount, deletionReceipt };
 });
