@@ -176,12 +176,12 @@ async def test_theme_and_language_are_remembered(page: Page) -> None:
     await expect(page.locator("body")).not_to_have_css("background-color", light)
     dark = await page.evaluate("getComputedStyle(document.body).backgroundColor")
     await page.get_by_role("group", name="Language").get_by_role("button", name="中文").click()
-    await expect(page.get_by_role("heading", name="账号")).to_be_visible()
+    await expect(page.get_by_role("heading", name="账号", exact=True)).to_be_visible()
 
     # By this window, and by the next.
     for other in (page, await page.context.new_page()):
         await other.goto("/account")
-        await expect(other.get_by_role("heading", name="账号")).to_be_visible()
+        await expect(other.get_by_role("heading", name="账号", exact=True)).to_be_visible()
         await expect(other.locator("html")).to_have_attribute("lang", "zh-CN")
         await expect(other.locator("body")).to_have_css("background-color", dark)
         theme = other.get_by_role("group", name="主题").get_by_role("button", name="深色")
@@ -190,7 +190,7 @@ async def test_theme_and_language_are_remembered(page: Page) -> None:
     await page.get_by_role("group", name="主题").get_by_role("button", name="浅色").click()
     await page.get_by_role("group", name="语言").get_by_role("button", name="English").click()
     await page.reload()
-    await expect(page.get_by_role("heading", name="Account")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Account", exact=True)).to_be_visible()
     await expect(page.locator("body")).to_have_css("background-color", light)
 
 
@@ -244,7 +244,7 @@ async def test_it_is_deleted_with_everything_of_it(
             await expect(done).to_be_visible()
             found += await look(page, axe, pictures, "account-deleted")
             await page.goto("/account")
-            await expect(page.get_by_role("heading", name="Welcome back")).to_be_visible()
+            await expect(page.get_by_role("heading", name="Create your account")).to_be_visible()
         assert found == []
         answer = await leaver.api.post(
             "/api/auth/login", json={"email": email, "password": PASSWORD}
