@@ -21,21 +21,35 @@ async def live_app(
         yield await standing(user)
 
 
+@pytest.mark.parametrize(
+    "kills",
+    [
+        (
+            ("gitea", "clone"),
+            ("runner-101", "build"),
+            ("registry", "push"),
+            ("temporal", "start"),
+            ("runtime-102", "health"),
+            ("traefik-runtime-102", "switch"),
+            ("api", "switch"),
+            ("control", "soak"),
+        ),
+        (
+            ("control", "clone"),
+            ("api", "build"),
+            ("runner-101", "push"),
+            ("control", "start"),
+            ("temporal", "health"),
+            ("control", "switch"),
+            ("runtime-102", "soak"),
+        ),
+    ],
+    ids=["each program", "mostly control"],
+)
 async def test_one_deployment_outlives_a_kill_in_every_stage(
-    platform: Platform, live_app: App
+    platform: Platform, live_app: App, kills: tuple[tuple[str, str], ...]
 ) -> None:
-    outcome = await strike(
-        platform,
-        live_app,
-        ("gitea", "clone"),
-        ("runner-101", "build"),
-        ("registry", "push"),
-        ("temporal", "start"),
-        ("runtime-102", "health"),
-        ("traefik-runtime-102", "switch"),
-        ("api", "switch"),
-        ("control", "soak"),
-    )
+    outcome = await strike(platform, live_app, *kills)
     assert not outcome.wrong, outcome
     assert outcome.status == "SUCCEEDED", outcome
 
