@@ -35,12 +35,16 @@ export function useTabs(appId: number) {
     { deep: true },
   );
 
-  function open(tab: Tab): void {
+  function show(tab: Tab): void {
     if (!tabs.value.some((one) => tabId(one) === tabId(tab))) {
       const at = tabs.value.findIndex((one) => tabId(one) === activeId.value);
       tabs.value.splice(at < 0 ? tabs.value.length : at + 1, 0, { ...tab });
     }
     activeId.value = tabId(tab);
+  }
+
+  function open(tab: Tab): void {
+    show(tab);
     asked.value++;
   }
 
@@ -51,9 +55,7 @@ export function useTabs(appId: number) {
 
   /** Shows a file where nothing is open. Nobody asked for it: what is looked at meanwhile stays in sight. */
   function begin(path: string): void {
-    if (tabs.value.length > 0) return;
-    tabs.value.push({ kind: "file", path });
-    activeId.value = tabId({ kind: "file", path });
+    if (tabs.value.length === 0) show({ kind: "file", path });
   }
 
   function close(id: string): void {
